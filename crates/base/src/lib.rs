@@ -1,0 +1,1 @@
+//! What the standard library lacks and every crate needs: numbers, globs, hashes, locks, clocks, limits.

@@ -1,0 +1,2 @@
+//! A load generator with the options of redis-benchmark.
+fn main() {}

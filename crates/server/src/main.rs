@@ -1,0 +1,2 @@
+//! Starts Ochre.
+fn main() {}

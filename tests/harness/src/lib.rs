@@ -1,0 +1,1 @@
+//! Runs cases and random command streams on Ochre and on a reference server.
