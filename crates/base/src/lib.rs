@@ -1,1 +1,9 @@
 //! What the standard library lacks and every crate needs: numbers, globs, hashes, locks, clocks, limits.
+//!
+//! This crate knows no word of the data store's domain. `unsafe` is refused everywhere but in the
+//! modules that say otherwise on their `mod` line.
+
+#![deny(missing_docs)]
+#![deny(unsafe_code)]
+
+pub mod numbers;
