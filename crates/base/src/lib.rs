@@ -7,3 +7,10 @@
 #![deny(unsafe_code)]
 
 pub mod numbers;
+// The one glob matcher.
+pub mod glob;
+// Checksums.
+pub mod crc;
+// Hashing and randomness.
+pub mod hash;
+pub mod rand;
