@@ -14,3 +14,8 @@ pub mod crc;
 // Hashing and randomness.
 pub mod hash;
 pub mod rand;
+// Time.
+pub mod clock;
+// Bounds and the count of bytes in use.
+pub mod limits;
+pub mod memory;

@@ -1,0 +1,45 @@
+//! Every hard bound in the system, each with its reason.
+//!
+//! Bounds that a user may set live in the configuration; where such a setting has a default that is
+//! also a bound, the number stands here once.
+
+/// Most arguments in one request: the largest count that clients' own integers hold.
+pub const REQUEST_ARGUMENTS_MAX: i64 = i32::MAX as i64;
+
+/// Most arguments in one request before authentication: enough for any greeting, too few to make
+/// the server set memory aside for a stranger.
+pub const REQUEST_ARGUMENTS_UNAUTHENTICATED_MAX: i64 = 10;
+
+/// Longest argument by default, in bytes; a setting can raise it.
+pub const REQUEST_BULK_LEN_MAX: i64 = 512 << 20;
+
+/// Longest argument before authentication, in bytes.
+pub const REQUEST_BULK_LEN_UNAUTHENTICATED_MAX: i64 = 16 << 10;
+
+/// Longest inline request, and longest run of bytes in which a line must end: a peer that never
+/// sends a line end is cut off here.
+pub const REQUEST_LINE_LEN_MAX: usize = 64 << 10;
+
+/// Spans of a partly received request that are set aside at once, however many it announces.
+pub const REQUEST_SPANS_RESERVED_MAX: usize = 1 << 10;
+
+/// From this length on a value is put into a reply by reference instead of being copied: below it
+/// one more piece to write costs more than the copy.
+pub const REPLY_SHARED_LEN_MIN: usize = 16 << 10;
+
+/// A reply aggregate whose length is known only at its end is shifted to make room for its header
+/// up to this many bytes; above, the header becomes a piece of its own.
+pub const REPLY_SHIFT_LEN_MAX: usize = 16 << 10;
+
+/// Deepest nesting of aggregates in a decoded reply: decoding recurses.
+pub const FRAME_DEPTH_MAX: usize = 128;
+
+/// Longest string in a decoded reply, in bytes.
+pub const FRAME_BULK_LEN_MAX: usize = 1 << 30;
+
+/// Most elements of one aggregate in a decoded reply.
+pub const FRAME_ELEMENTS_MAX: usize = u32::MAX as usize;
+
+/// Bytes that a thread may allocate or free before it tells the process-wide count: the count is
+/// off by at most this much per thread.
+pub const MEMORY_UNREPORTED_MAX: usize = 16 << 10;
