@@ -19,3 +19,6 @@ pub mod clock;
 // Bounds and the count of bytes in use.
 pub mod limits;
 pub mod memory;
+// Locks and the order of waiting.
+#[allow(unsafe_code)]
+pub mod lock;
