@@ -27,6 +27,10 @@ pub const REQUEST_SPANS_RESERVED_MAX: usize = 1 << 10;
 /// one more piece to write costs more than the copy.
 pub const REPLY_SHARED_LEN_MIN: usize = 16 << 10;
 
+/// Bytes already sent at the front of a reply are dropped from this many on, when they are also
+/// half of it: each byte is then moved about once.
+pub const REPLY_COMPACT_LEN_MIN: usize = 16 << 10;
+
 /// A reply aggregate whose length is known only at its end is shifted to make room for its header
 /// up to this many bytes; above, the header becomes a piece of its own.
 pub const REPLY_SHIFT_LEN_MAX: usize = 16 << 10;
@@ -34,11 +38,14 @@ pub const REPLY_SHIFT_LEN_MAX: usize = 16 << 10;
 /// Deepest nesting of aggregates in a decoded reply: decoding recurses.
 pub const FRAME_DEPTH_MAX: usize = 128;
 
-/// Longest string in a decoded reply, in bytes.
+/// Longest string in a decoded reply, in bytes: twice the default of the longest value.
 pub const FRAME_BULK_LEN_MAX: usize = 1 << 30;
 
 /// Most elements of one aggregate in a decoded reply.
 pub const FRAME_ELEMENTS_MAX: usize = u32::MAX as usize;
+
+/// Longest line in a decoded reply that is not a string: errors, numbers, headers.
+pub const FRAME_LINE_LEN_MAX: usize = 1 << 20;
 
 /// Bytes that a thread may allocate or free before it tells the process-wide count: the count is
 /// off by at most this much per thread.

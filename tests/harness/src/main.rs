@@ -1,0 +1,117 @@
+//! Runs case files and random command streams; the closing line is `N passed, N failed, N skipped`.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks there")]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use harness::case::record::{Extent, record};
+use harness::case::{self, CaseFile};
+use harness::streams;
+use harness::target::Target;
+use harness::target::launch::Server;
+use harness::target::socket::SocketTarget;
+
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases");
+
+#[derive(Parser)]
+enum Task {
+    /// Run case files.
+    Cases {
+        /// The server binary to start.
+        #[arg(long, required_unless_present = "engine")]
+        server: Option<PathBuf>,
+        /// The engine in process instead of a server.
+        #[arg(long)]
+        engine: bool,
+        /// Start the server in this dialect.
+        #[arg(long)]
+        dialect: Option<String>,
+        /// Only files whose path contains this.
+        #[arg(long, default_value = "")]
+        filter: String,
+    },
+    /// Fill in the replies that case files lack.
+    Record {
+        #[arg(long)]
+        server: PathBuf,
+        /// Replace the replies that the server does not give as well.
+        #[arg(long)]
+        rewrite: bool,
+        files: Vec<PathBuf>,
+    },
+    /// Compare the replies of two servers to random commands.
+    Streams {
+        #[arg(long)]
+        server: PathBuf,
+        #[arg(long)]
+        reference: PathBuf,
+        /// The seed of the first stream; the next ones follow it.
+        #[arg(long)]
+        seed: Option<u64>,
+        #[arg(long, default_value_t = 400)]
+        count: u64,
+        /// Commands in a stream.
+        #[arg(long, default_value_t = 150)]
+        length: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Task::parse() {
+        Task::Cases { server, engine: _, dialect, filter } => {
+            run_cases(server.as_deref(), dialect, &filter)
+        }
+        Task::Record { server, rewrite, files } => {
+            let extent = if rewrite { Extent::Wrong } else { Extent::Missing };
+            record_files(&server, extent, &files)
+        }
+        Task::Streams { server, reference, seed, count, length } => {
+            streams::run(&streams::Plan { server, reference, seed, count, length }).map(|count| {
+                println!("{} passed, {} failed, 0 skipped", count.passed, count.failed);
+                count.failed == 0
+            })
+        }
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_cases(server: Option<&Path>, dialect: Option<String>, filter: &str) -> Result<bool, String> {
+    let files = case::read_folder(Path::new(CASES), filter)?;
+    let options: Vec<String> =
+        dialect.into_iter().flat_map(|dialect| ["dialect".to_owned(), dialect]).collect();
+    let server = server.map(|server| Server::start(server, &options)).transpose()?;
+    let mut target: Box<dyn Target> = match &server {
+        Some(server) => Box::new(SocketTarget::new(server.port)?),
+        None => harness::target::engine::target()?,
+    };
+    let summary = case::run::run(&files, target.as_mut())?;
+    for failure in &summary.failures {
+        println!("{failure}\n");
+    }
+    println!("{}: {} blocks are for other servers", target.identity(), summary.elsewhere);
+    let case::run::Summary { passed, failures, skipped, .. } = &summary;
+    println!("{passed} passed, {} failed, {skipped} skipped", failures.len());
+    Ok(summary.failures.is_empty())
+}
+
+fn record_files(server: &Path, extent: Extent, paths: &[PathBuf]) -> Result<bool, String> {
+    let server = Server::start(server, &[])?;
+    let mut target = SocketTarget::new(server.port)?;
+    for path in paths {
+        let file = CaseFile::read(path)?;
+        let (text, count) = record(&file, &mut target, extent)
+            .map_err(|message| format!("{}: {message}", path.display()))?;
+        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        println!("{}: {count} replies", path.display());
+    }
+    Ok(true)
+}
