@@ -1,1 +1,43 @@
 //! The behaviour: what every command does and what follows from a change, as pure state.
+//!
+//! Never here: sockets, files, threads, the wall clock, OS randomness. They come in as arguments
+//! ([`Clock`](base::clock::Clock), [`Host`], a seed), so that tests and simulations replace them.
+//!
+//! Read in this order: [`command`] (the row), [`context`] (what a command may touch), [`run`] (the
+//! life of one call), then a family in [`commands`].
+#![forbid(unsafe_code)]
+
+pub mod command;
+pub mod dialect;
+pub mod error;
+pub mod events;
+pub mod keys;
+pub mod settings;
+
+pub mod args;
+pub mod keyspace;
+pub mod pause;
+pub mod session;
+pub mod statistics;
+pub mod watch;
+
+pub mod data;
+
+pub mod context;
+pub mod host;
+
+pub mod commands;
+pub mod table;
+
+pub mod admit;
+pub mod batch;
+pub mod engine;
+pub mod run;
+
+pub use command::{Command, Reach};
+pub use context::Ctx;
+pub use engine::Engine;
+pub use error::CommandError;
+pub use host::Host;
+pub use run::Executor;
+pub use session::Session;

@@ -1,0 +1,87 @@
+//! Admission: the ordered checks between a parsed request and its locks.
+
+use crate::engine::Engine;
+use crate::command::{Flags, Outcome};
+use crate::error::CommandError;
+use crate::pause::Paused;
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::table::{Entry, Lookup};
+use resp::Argv;
+
+/// The row of a call, or the error that its name deserves.
+pub fn resolve(lookup: Lookup, argv: Argv<'_>) -> Result<&'static Entry, CommandError> {
+    match lookup {
+        Lookup::Found(entry) => Ok(entry),
+        Lookup::UnknownCommand => Err(CommandError::unknown_command(argv)),
+        Lookup::SubcommandMissing(entry) => Err(CommandError::WrongArity(entry.full_name.clone())),
+        Lookup::UnknownSubcommand(entry) => Err(CommandError::UnknownSubcommand {
+            container: entry.full_name.to_uppercase().into(),
+            name: String::from_utf8_lossy(&argv[1][..argv[1].len().min(128)]).into(),
+        }),
+    }
+}
+
+/// All checks that a call from a client must pass.
+pub fn admit(
+    settings: &Settings,
+    session: &Session,
+    entry: &Entry,
+    argv: Argv<'_>,
+) -> Outcome {
+    arity(entry, argv)?;
+    authentication(session, entry)?;
+    transaction(session, entry)?;
+    memory(settings, session, entry)
+}
+
+/// The number of arguments.
+pub fn arity(entry: &Entry, argv: Argv<'_>) -> Outcome {
+    if entry.row.accepts(argv.len()) {
+        return Ok(());
+    }
+    Err(CommandError::WrongArity(entry.full_name.clone()))
+}
+
+/// Whether a pause holds this call.
+pub fn is_paused(engine: &Engine, session: &Session, entry: &Entry) -> bool {
+    let paused = engine.pause.paused();
+    if paused == Paused::Nothing || entry.row.flags.has(Flags::UNPAUSED) {
+        return false;
+    }
+    let changes = |e: &Entry| {
+        e.row.flags.has(Flags::WRITE) || e.row.flags.has(Flags::MAY_REPLICATE)
+    };
+    let queued = || session.transaction.iter().flat_map(|t| &t.calls).any(|c| changes(c.entry));
+    paused == Paused::Everything
+        || changes(entry)
+        || (matches!(entry.row.reach, crate::Reach::Transaction) && queued())
+}
+
+fn authentication(session: &Session, entry: &Entry) -> Outcome {
+    if session.is_authenticated || entry.row.flags.has(Flags::NO_AUTH) {
+        return Ok(());
+    }
+    Err(CommandError::NoAuth)
+}
+
+fn transaction(session: &Session, entry: &Entry) -> Outcome {
+    if session.transaction.is_some() && entry.row.flags.has(Flags::NO_MULTI) {
+        return Err(CommandError::NotInTransaction(entry.full_name.clone()));
+    }
+    Ok(())
+}
+
+fn memory(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
+    let limit = settings.memory_bytes_max;
+    if limit == 0 || base::memory::used() <= limit {
+        return Ok(());
+    }
+    let grows = |e: &Entry| e.row.flags.has(Flags::DENYOOM);
+    let mut queued = session.transaction.iter().flat_map(|t| &t.calls);
+    let is_exec = matches!(entry.row.reach, crate::Reach::Transaction);
+    if grows(entry) || (is_exec && queued.any(|call| grows(call.entry))) {
+        return Err(CommandError::OutOfMemory);
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Looking ahead: parses a batch of requests, and fetches what they will touch into the cache.
+//!
+//! With a pipeline most of a GET's time is two cache misses, the bucket and the entry. Done for a
+//! batch before its first call runs, they overlap: first every key's bucket is prefetched, without
+//! any lock, then, when the buckets have arrived, every key's entry.
+
+use crate::engine::Engine;
+use crate::table::{Entry, Lookup};
+use resp::{Argv, Limits, Parsed, ProtocolError, RequestParser, Span};
+
+/// Requests parsed ahead at most.
+pub const REQUESTS_MAX: usize = 64;
+
+/// Below so many requests the entries are not fetched ahead: their calls come too soon.
+const PREFETCH_MIN: usize = 2;
+
+/// A batch of parsed requests; its allocations are used again.
+#[derive(Default)]
+pub struct Batch {
+    spans: Vec<Span>,
+    pub(crate) requests: Vec<Request>,
+}
+
+/// One parsed request.
+pub(crate) struct Request {
+    /// The row, when the name is that of a plain command or a known subcommand.
+    pub entry: Option<&'static Entry>,
+    /// Hash of the only key, when the row has one.
+    pub hash: u64,
+    /// Where it starts and ends in the input.
+    pub start: usize,
+    pub end: usize,
+    spans: (usize, usize),
+    is_inline: bool,
+}
+
+/// Why a batch ended.
+pub(crate) enum End {
+    /// The input holds no further complete request; `wanted` more bytes are known to come.
+    Input { wanted: usize },
+    /// The batch is full: there may be more.
+    Full,
+    /// Garbage follows.
+    Broken(ProtocolError),
+}
+
+impl Batch {
+    /// Parses requests from `input[from..]`, at most `max`.
+    pub(crate) fn read(
+        &mut self,
+        parser: &mut RequestParser,
+        limits: &Limits,
+        input: &[u8],
+        from: usize,
+        max: usize,
+    ) -> End {
+        self.spans.clear();
+        self.requests.clear();
+        let mut start = from;
+        while self.requests.len() < max {
+            let first = self.spans.len();
+            let parsed = match parser.parse(&input[start..], &mut self.spans, limits) {
+                Ok(parsed) => parsed,
+                Err(error) => return End::Broken(error),
+            };
+            match parsed {
+                Parsed::Incomplete { wanted } => {
+                    self.spans.truncate(first);
+                    return End::Input { wanted };
+                }
+                Parsed::Empty { consumed } => start += consumed,
+                Parsed::Complete { consumed, is_inline } => {
+                    let spans = (first, self.spans.len());
+                    let end = start + consumed;
+                    let request =
+                        Request { entry: None, hash: 0, start, end, spans, is_inline };
+                    self.requests.push(request);
+                    start = end;
+                    if is_inline {
+                        return End::Full;
+                    }
+                }
+            }
+        }
+        End::Full
+    }
+
+    /// Finds rows and hashes, and fetches buckets and entries of `db` into the cache.
+    pub(crate) fn look_ahead(&mut self, engine: &Engine, input: &[u8], db: usize, now_ns: u64) {
+        let is_ahead = PREFETCH_MIN <= self.requests.len();
+        for request in &mut self.requests {
+            if request.is_inline {
+                continue;
+            }
+            let argv = Argv::new(&input[request.start..], &self.spans[request.spans.0..request.spans.1]);
+            let Lookup::Found(entry) = engine.table.lookup(argv) else { continue };
+            request.entry = Some(entry);
+            let Some(key) = entry.only_key.and_then(|index| argv.get(index)) else { continue };
+            request.hash = engine.keyspace.hash(key);
+            if is_ahead {
+                engine.keyspace.prefetch_bucket(db, request.hash);
+            }
+        }
+        if is_ahead {
+            for request in &self.requests {
+                if request.hash != 0 {
+                    engine.keyspace.prefetch_entry(db, request.hash, now_ns);
+                }
+            }
+        }
+    }
+
+    /// The arguments of a request.
+    pub(crate) fn argv<'b>(
+        &'b self,
+        request: &Request,
+        input: &'b [u8],
+        parser: &'b RequestParser,
+    ) -> Argv<'b> {
+        let spans = &self.spans[request.spans.0..request.spans.1];
+        if request.is_inline {
+            Argv::new(parser.inline_buffer(), spans)
+        } else {
+            Argv::new(&input[request.start..], spans)
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The command row: the only place that states a fact about a command.
+//!
+//! Arity errors, COMMAND replies, ACL checks, routing, locking, journaling, statistics and
+//! completion all read rows; no other production code compares command names.
+
+use crate::context::Ctx;
+use crate::error::CommandError;
+use crate::keys::KeySpec;
+use resp::Argv;
+
+/// What a command function returns: its reply is already written, or an error says why not.
+pub type Outcome = Result<(), CommandError>;
+
+/// The function that carries a command out.
+pub type Run = fn(&mut Ctx<'_, '_>) -> Outcome;
+
+/// One command or subcommand.
+pub struct Command {
+    /// Lower case; of a subcommand only its own part (`get` of `config|get`).
+    pub name: &'static str,
+    /// Number of arguments with the name (and the container's); negative: at least so many.
+    pub arity: i32,
+    /// What the command does and where it may run.
+    pub flags: Flags,
+    /// Which arguments are keys.
+    pub keys: &'static [KeySpec],
+    /// What it touches beside its keys.
+    pub reach: Reach,
+    /// The family, as COMMAND DOCS names it.
+    pub group: Group,
+    /// ACL categories beside those that follow from group and flags.
+    pub acl: Categories,
+    /// Version of Redis (or Valkey) that brought it.
+    pub since: &'static str,
+    /// Who knows it.
+    pub origin: Origin,
+    /// Subcommands, when this is a container.
+    pub subcommands: &'static [Self],
+    /// Carries it out; containers are resolved before and never run.
+    pub run: Run,
+}
+
+impl Command {
+    /// What a row leaves out: no flags, no keys, reach none.
+    pub const NEW: Self = Self {
+        name: "",
+        arity: -1,
+        flags: Flags::NONE,
+        keys: &[],
+        reach: Reach::None,
+        group: Group::Generic,
+        acl: Categories::NONE,
+        since: "1.0.0",
+        origin: Origin::Both,
+        subcommands: &[],
+        run: |_| Ok(()),
+    };
+
+    /// Whether `count` arguments (name included) satisfy the arity.
+    pub fn accepts(&self, count: usize) -> bool {
+        let wanted = self.arity.unsigned_abs() as usize;
+        if self.arity < 0 { wanted <= count } else { wanted == count }
+    }
+}
+
+/// Which of the reference servers knows a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    Both,
+    Ochre,
+    Redis,
+    Valkey,
+}
+
+/// What a call touches beside its keys; decides what is locked.
+#[derive(Clone, Copy)]
+pub enum Reach {
+    /// Nothing of the keyspace.
+    None,
+    /// The shards of its keys.
+    Keys,
+    /// Walks all shards, one at a time.
+    Slices,
+    /// Everything at once, behind the gate.
+    All,
+    /// The keys of the queued calls and the watched keys (EXEC).
+    Transaction,
+    /// Depends on the arguments.
+    ByArguments(fn(Argv<'_>) -> Self),
+}
+
+impl Reach {
+    /// The reach of one call.
+    pub fn of(self, argv: Argv<'_>) -> Self {
+        match self {
+            Self::ByArguments(decide) => decide(argv),
+            reach => reach,
+        }
+    }
+}
+
+/// Families, by the names that COMMAND DOCS uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Group {
+    Bitmap,
+    Cluster,
+    Connection,
+    Generic,
+    Geo,
+    Hash,
+    HyperLogLog,
+    List,
+    PubSub,
+    Scripting,
+    Server,
+    Set,
+    SortedSet,
+    Stream,
+    String,
+    Transactions,
+}
+
+impl Group {
+    /// The name in COMMAND DOCS.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bitmap => "bitmap",
+            Self::Cluster => "cluster",
+            Self::Connection => "connection",
+            Self::Generic => "generic",
+            Self::Geo => "geo",
+            Self::Hash => "hash",
+            Self::HyperLogLog => "hyperloglog",
+            Self::List => "list",
+            Self::PubSub => "pubsub",
+            Self::Scripting => "scripting",
+            Self::Server => "server",
+            Self::Set => "set",
+            Self::SortedSet => "sorted-set",
+            Self::Stream => "stream",
+            Self::String => "string",
+            Self::Transactions => "transactions",
+        }
+    }
+}
+
+/// A set of command flags.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Flags(u32);
+
+/// A set of ACL categories.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Categories(u32);
+
+macro_rules! bit_set {
+    ($type:ident { $($(#[$doc:meta])* $name:ident = $bit:expr, $text:expr;)* }) => {
+        impl $type {
+            /// The empty set.
+            pub const NONE: Self = Self(0);
+            $($(#[$doc])* pub const $name: Self = Self(1 << $bit);)*
+            /// Every member with the name that clients see (empty: not shown).
+            pub const NAMES: &'static [(Self, &'static str)] = &[$((Self::$name, $text)),*];
+
+            /// Both sets together.
+            pub const fn with(self, other: Self) -> Self { Self(self.0 | other.0) }
+            /// Whether all of `other` is in it.
+            pub const fn has(self, other: Self) -> bool { self.0 & other.0 == other.0 }
+            /// Names of the members, in the order that the reference uses.
+            pub fn names(self) -> impl Iterator<Item = &'static str> {
+                Self::NAMES.iter().filter(move |(f, n)| self.has(*f) && !n.is_empty()).map(|(_, n)| *n)
+            }
+        }
+        impl std::ops::BitOr for $type {
+            type Output = Self;
+            fn bitor(self, other: Self) -> Self { self.with(other) }
+        }
+    };
+}
+
+bit_set! { Flags {
+    /// May change the keyspace.
+    WRITE = 0, "write";
+    /// Never changes the keyspace.
+    READONLY = 1, "readonly";
+    /// Refused when memory is short.
+    DENYOOM = 2, "denyoom";
+    ADMIN = 3, "admin";
+    PUBSUB = 4, "pubsub";
+    /// Not from scripts.
+    NOSCRIPT = 5, "noscript";
+    BLOCKING = 6, "blocking";
+    /// Allowed while loading.
+    LOADING = 7, "loading";
+    /// Allowed on a replica that lost its primary.
+    STALE = 8, "stale";
+    SKIP_MONITOR = 9, "skip_monitor";
+    SKIP_SLOWLOG = 10, "skip_slowlog";
+    ASKING = 11, "asking";
+    /// Constant or logarithmic time.
+    FAST = 12, "fast";
+    /// Allowed before authentication.
+    NO_AUTH = 13, "no_auth";
+    /// Reaches replicas though not a write (EVAL, PUBLISH).
+    MAY_REPLICATE = 14, "may_replicate";
+    NO_MANDATORY_KEYS = 15, "no_mandatory_keys";
+    PROTECTED = 16, "";
+    /// Allowed while a script is busy.
+    ALLOW_BUSY = 17, "allow_busy";
+    /// Keys cannot be found by a fixed range.
+    MOVABLE_KEYS = 18, "movablekeys";
+    /// Not inside MULTI.
+    NO_MULTI = 19, "no_multi";
+    TOUCHES_ARBITRARY_KEYS = 20, "";
+    /// Runs at once inside MULTI instead of being queued. Ours, not shown.
+    UNQUEUED = 21, "";
+    /// Allowed to a client that CLIENT PAUSE holds. Ours, not shown.
+    UNPAUSED = 22, "";
+} }
+
+bit_set! { Categories {
+    KEYSPACE = 0, "keyspace";
+    READ = 1, "read";
+    WRITE = 2, "write";
+    SET = 3, "set";
+    SORTED_SET = 4, "sortedset";
+    LIST = 5, "list";
+    HASH = 6, "hash";
+    STRING = 7, "string";
+    BITMAP = 8, "bitmap";
+    HYPERLOGLOG = 9, "hyperloglog";
+    GEO = 10, "geo";
+    STREAM = 11, "stream";
+    PUBSUB = 12, "pubsub";
+    ADMIN = 13, "admin";
+    FAST = 14, "fast";
+    SLOW = 15, "slow";
+    BLOCKING = 16, "blocking";
+    DANGEROUS = 17, "dangerous";
+    CONNECTION = 18, "connection";
+    TRANSACTION = 19, "transaction";
+    SCRIPTING = 20, "scripting";
+} }

@@ -1,0 +1,131 @@
+//! What a command sees: its arguments, the data, the reply, its session.
+
+use crate::command::Outcome;
+use crate::data::{Data, Held};
+use crate::engine::Engine;
+use crate::host::Host;
+use crate::keyspace::LockedShard;
+use crate::run;
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::table::Entry;
+use resp::{Argv, Reply};
+use std::ops::ControlFlow;
+use store::Key;
+
+/// A key argument with its hash, computed once when the call was admitted.
+#[derive(Clone, Copy, Debug)]
+pub struct HashedKey {
+    pub argument: usize,
+    pub hash: u64,
+}
+
+/// Who makes a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    Client,
+    Script,
+    Transaction,
+}
+
+/// One call: 'c is the call, 'e the engine.
+pub struct Ctx<'c, 'e> {
+    pub argv: Argv<'c>,
+    pub entry: &'static Entry,
+    pub origin: Origin,
+    pub data: &'c mut Data<'e>,
+    pub reply: &'c mut Reply,
+    pub session: &'c mut Session,
+    pub engine: &'e Engine,
+    pub settings: &'c Settings,
+    pub host: &'e dyn Host,
+    pub(crate) keys: &'c [HashedKey],
+}
+
+impl<'c, 'e> Ctx<'c, 'e> {
+    /// The key at argument `index`, with its hash.
+    #[inline]
+    pub fn key(&self, index: usize) -> Key<'c> {
+        let bytes = self.argv[index];
+        let hash = match self.keys.first() {
+            Some(first) if first.argument == index => first.hash,
+            _ => self.other_hash(index, bytes),
+        };
+        Key { bytes, hash }
+    }
+
+    /// A key that is no argument of this call's specs; reach all.
+    pub fn free_key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        Key { bytes, hash: self.data.keyspace().hash(bytes) }
+    }
+
+    /// Runs another call within this one, under the same locks and the same time; its reply goes
+    /// to the same place.
+    pub fn call(&mut self, argv: Argv<'_>, entry: &'static Entry, origin: Origin) -> Outcome {
+        let mut inner = Ctx {
+            argv,
+            entry,
+            origin,
+            data: &mut *self.data,
+            reply: &mut *self.reply,
+            session: &mut *self.session,
+            engine: self.engine,
+            settings: self.settings,
+            host: self.host,
+            keys: &[],
+        };
+        inner.data.db = inner.session.db;
+        let outcome = run::invoke(&mut inner);
+        let db = inner.session.db;
+        self.data.db = db;
+        outcome
+    }
+
+    /// Walks over all shards, one at a time (reach slices; inside EXEC and scripts all are held).
+    /// `visit` may be called several times for a shard until it says that it is done with it, and
+    /// should not take longer than a millisecond each time.
+    pub fn walk_shards(&mut self, mut visit: impl FnMut(u32, &mut LockedShard) -> ControlFlow<(), Walk>) {
+        let shards = self.data.keyspace().locks().len() as u32;
+        let mut index = 0;
+        while index < shards {
+            let step = if self.data.held == Held::All {
+                visit(index, self.data.shard_at(index))
+            } else {
+                self.visit_free(index, &mut visit)
+            };
+            match step {
+                ControlFlow::Break(()) => return,
+                ControlFlow::Continue(Walk::Again) => {}
+                ControlFlow::Continue(Walk::Next) => index += 1,
+            }
+        }
+    }
+
+    fn visit_free(
+        &mut self,
+        index: u32,
+        visit: &mut impl FnMut(u32, &mut LockedShard) -> ControlFlow<(), Walk>,
+    ) -> ControlFlow<(), Walk> {
+        loop {
+            let lock = &self.data.keyspace().locks()[index as usize];
+            if let Some(mut shard) = lock.try_lock(self.engine.clock().now_ns()) {
+                return visit(index, &mut shard);
+            }
+            self.host.relax();
+        }
+    }
+
+    fn other_hash(&self, index: usize, bytes: &[u8]) -> u64 {
+        let place = self.keys.binary_search_by_key(&index, |key| key.argument);
+        place.map_or_else(|_| self.data.keyspace().hash(bytes), |place| self.keys[place].hash)
+    }
+}
+
+/// What a walk does after a visit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Walk {
+    /// Visit the same shard again, after others had a chance.
+    Again,
+    /// Go on to the next shard.
+    Next,
+}

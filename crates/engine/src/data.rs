@@ -1,0 +1,296 @@
+//! The door to the keyspace: the only way in which a command reads or changes data.
+//!
+//! A [`Data`] holds the shards that the call has locked. What follows from a change is derived in
+//! one place, [`Data::changed`]: commands say *what* happened to a key and nothing of what follows.
+//!
+//! Under the gate (reach all: scripts, FLUSHALL) shards are locked one by one as they are touched;
+//! nobody else is inside then, so they are always free.
+
+use crate::error::CommandError;
+use crate::events::{self, Event};
+use crate::keyspace::{Keyspace, LockedShard};
+use crate::statistics::ThreadStatistics;
+use base::lock::{Guard, Inside};
+use base::rand::Rng;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use store::{Database, Entry, EntryMut, EntryRef, Key, Kind, Live};
+
+/// Takes removed entries whose freeing may take long to where it holds nobody up.
+pub trait Reclaim: Sync {
+    /// Frees `entry`, at once or later.
+    fn reclaim(&self, entry: Entry);
+    /// Frees a whole database.
+    fn reclaim_database(&self, database: Database);
+}
+
+/// Reach that a [`Data`] has at the moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held {
+    /// Nothing, or the shards of the call's keys.
+    Keys,
+    /// The gate: every shard is free to be taken.
+    All,
+}
+
+/// A thread's access to the keyspace; between calls it holds nothing.
+pub struct Data<'e> {
+    pub db: usize,
+    /// Wall clock in milliseconds, fixed once the locks were held.
+    pub now_ms: u64,
+    /// What reads leave in an entry's access clock.
+    pub access_clock: u32,
+    /// Whether reads leave the access clock alone (CLIENT NO-TOUCH).
+    pub is_no_touch: bool,
+    /// Whether keys past their deadline are removed when met (off while replaying).
+    pub rng: Rng,
+    pub statistics: &'e ThreadStatistics,
+    /// Changes of the present call: 0 means that nothing follows from it.
+    pub changes: u64,
+    pub(crate) keyspace: &'e Keyspace,
+    pub(crate) guards: SmallVec<[(u32, Guard<'e, LockedShard>); 2]>,
+    pub(crate) held: Held,
+    pub(crate) inside: Option<Inside<'e>>,
+    reclaim: &'e dyn Reclaim,
+}
+
+impl<'e> Data<'e> {
+    /// Access without any shard.
+    pub fn new(
+        keyspace: &'e Keyspace,
+        statistics: &'e ThreadStatistics,
+        reclaim: &'e dyn Reclaim,
+        seed: u64,
+    ) -> Self {
+        Self {
+            db: 0,
+            now_ms: 0,
+            access_clock: 0,
+            is_no_touch: false,
+            rng: Rng::new(seed),
+            statistics,
+            changes: 0,
+            keyspace,
+            guards: SmallVec::new(),
+            held: Held::Keys,
+            inside: None,
+            reclaim,
+        }
+    }
+
+    /// The entry of `key` for reading: counted as hit or miss, and touched.
+    #[inline]
+    pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let (clock, touches, statistics) = (self.access_clock, !self.is_no_touch, self.statistics);
+        let found = self.live(key);
+        let Some(mut entry) = found else {
+            statistics.keyspace_misses.add(1);
+            return None;
+        };
+        statistics.keyspace_hits.add(1);
+        if touches {
+            entry.touch(clock);
+        }
+        Some(entry.into_ref())
+    }
+
+    /// The entry of `key` without counting or touching it.
+    #[inline]
+    pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        self.live(key).map(EntryMut::into_ref)
+    }
+
+    /// The entry of `key` for a change in place; say what happened with [`Data::changed`].
+    #[inline]
+    pub fn write(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+        let (clock, touches) = (self.access_clock, !self.is_no_touch);
+        let mut entry = self.live(key)?;
+        if touches {
+            entry.touch(clock);
+        }
+        Some(entry)
+    }
+
+    /// Whether `key` exists.
+    pub fn exists(&mut self, key: Key<'_>) -> bool {
+        self.live(key).is_some()
+    }
+
+    /// The bytes of a string for reading; an error if `key` holds another type.
+    #[inline]
+    pub fn read_string(&mut self, key: Key<'_>) -> Result<Option<EntryRef<'_>>, CommandError> {
+        match self.read(key) {
+            Some(entry) if entry.kind() != Kind::String => Err(CommandError::WrongType),
+            found => Ok(found),
+        }
+    }
+
+    /// As [`Data::read_string`], for a call that will write: neither counted as hit nor miss.
+    #[inline]
+    pub fn write_string(&mut self, key: Key<'_>) -> Result<Option<EntryMut<'_>>, CommandError> {
+        match self.write(key) {
+            Some(entry) if entry.kind() != Kind::String => Err(CommandError::WrongType),
+            found => Ok(found),
+        }
+    }
+
+    /// Sets `key` to a string, whatever it was, with the given deadline (or none).
+    #[inline]
+    pub fn set_string(&mut self, key: Key<'_>, value: &[u8], deadline: Option<u64>) {
+        let (clock, reclaim) = (self.access_clock, self.reclaim);
+        if let Some(old) = self.database(key.hash).set_string(key, value, deadline, clock) {
+            free(reclaim, old);
+        }
+    }
+
+    /// Removes `key` for good. Returns whether it was there.
+    pub fn remove(&mut self, key: Key<'_>) -> bool {
+        if !self.exists(key) {
+            return false;
+        }
+        let removed = self.database(key.hash).remove(key);
+        if let Some(old) = removed {
+            free(self.reclaim, old);
+        }
+        true
+    }
+
+    /// Takes the entry of `key` out of the table.
+    pub fn take(&mut self, key: Key<'_>) -> Option<Entry> {
+        if !self.exists(key) {
+            return None;
+        }
+        self.database(key.hash).remove(key)
+    }
+
+    /// Puts an entry (whose key is `key`) into the table, in place of any other.
+    pub fn put(&mut self, hash: u64, entry: Entry) {
+        let reclaim = self.reclaim;
+        if let Some(old) = self.database(hash).insert(entry, hash) {
+            free(reclaim, old);
+        }
+    }
+
+    /// Gives `key` a deadline in wall-clock milliseconds, or takes it away.
+    pub fn set_deadline(&mut self, key: Key<'_>, deadline: Option<u64>) {
+        self.database(key.hash).set_deadline(key, deadline);
+    }
+
+    /// Tells what happened to `key`. Everything that follows from a change follows from here:
+    /// the count of changes, WATCH, and (as they come) notifications, tracking, the journal.
+    #[inline]
+    pub fn changed(&mut self, key: Key<'_>, event: Event) {
+        self.changes += 1;
+        let db = self.db;
+        follow(self.shard(key.hash), db, key.bytes, event);
+    }
+
+    /// The present database in the shard of `hash`.
+    #[inline]
+    pub fn database(&mut self, hash: u64) -> &mut Database {
+        let db = self.db;
+        self.shard(hash).data.database(db)
+    }
+
+    /// The locked shard of `hash`.
+    #[inline]
+    pub fn shard(&mut self, hash: u64) -> &mut LockedShard {
+        let index = self.keyspace.shard_index(hash) as u32;
+        self.shard_at(index)
+    }
+
+    /// The locked shard number `index`.
+    #[inline]
+    pub fn shard_at(&mut self, index: u32) -> &mut LockedShard {
+        if self.guards.first().is_some_and(|(first, _)| *first == index) {
+            return &mut self.guards[0].1;
+        }
+        self.other_shard(index)
+    }
+
+    /// The entry of `key`, unless its deadline has passed: then it is removed.
+    #[inline]
+    fn live(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+        let (db, now_ms) = (self.db, self.now_ms);
+        let (statistics, reclaim, changes) = (self.statistics, self.reclaim, &mut self.changes);
+        let index = self.keyspace.shard_index(key.hash) as u32;
+        let is_first = self.guards.first().is_some_and(|(first, _)| *first == index);
+        let shard = if is_first {
+            &mut *self.guards[0].1
+        } else {
+            other_shard(&mut self.guards, self.keyspace, self.held, index)
+        };
+        let LockedShard { data, watched } = shard;
+        match data.database(db).live(key, now_ms) {
+            Live::Found(entry) => Some(entry),
+            Live::Missing => None,
+            Live::Expired(entry) => {
+                *changes += 1;
+                statistics.keys_expired.add(1);
+                watched.expired(db, key.bytes);
+                free(reclaim, entry);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn other_shard(&mut self, index: u32) -> &mut LockedShard {
+        other_shard(&mut self.guards, self.keyspace, self.held, index)
+    }
+
+    /// The sink for what is removed.
+    pub fn reclaim(&self) -> &'e dyn Reclaim {
+        self.reclaim
+    }
+
+    /// The keyspace, for its measures.
+    pub fn keyspace(&self) -> &'e Keyspace {
+        self.keyspace
+    }
+}
+
+fn other_shard<'d, 'e>(
+    guards: &'d mut SmallVec<[(u32, Guard<'e, LockedShard>); 2]>,
+    keyspace: &'e Keyspace,
+    held: Held,
+    index: u32,
+) -> &'d mut LockedShard {
+    let place = guards.binary_search_by_key(&index, |(i, _)| *i).unwrap_or_else(|place| {
+        assert!(held == Held::All, "a call touched a key that its row does not name");
+        let guard = keyspace.locks()[index as usize].try_lock(0);
+        guards.insert(place, (index, guard.expect("behind the gate every shard is free")));
+        place
+    });
+    &mut guards[place].1
+}
+
+/// What follows from one change, beside its count.
+#[inline]
+fn follow(shard: &mut LockedShard, db: usize, key: &[u8], event: Event) {
+    if event == events::EXPIRED {
+        shard.watched.expired(db, key);
+    } else {
+        shard.watched.changed(db, key);
+    }
+}
+
+#[inline]
+fn free(reclaim: &dyn Reclaim, entry: Entry) {
+    if entry.is_cheap_to_free() { drop(entry) } else { reclaim.reclaim(entry) }
+}
+
+/// Frees everything at once: for tests and small programs.
+pub struct ReclaimNow;
+
+impl Reclaim for ReclaimNow {
+    fn reclaim(&self, entry: Entry) {
+        drop(entry);
+    }
+    fn reclaim_database(&self, database: Database) {
+        drop(database);
+    }
+}
+
+/// Shared bytes as store keeps them.
+pub type SharedBytes = Arc<Vec<u8>>;

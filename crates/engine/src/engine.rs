@@ -1,0 +1,106 @@
+//! The engine: everything that all threads share.
+
+use crate::command::Command;
+use crate::data::Reclaim;
+use crate::keyspace::Keyspace;
+use crate::pause::Pause;
+use crate::settings::Settings;
+use crate::statistics::{ErrorStatistics, ThreadStatistics};
+use crate::table::CommandTable;
+use arc_swap::ArcSwap;
+use base::clock::Clock;
+use base::lock::{Gate, Tickets, Token, Wake};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What an engine is built from.
+pub struct Parts {
+    /// Own rows of whoever builds it, beside the engine's families.
+    pub rows: &'static [&'static [Command]],
+    pub settings: Settings,
+    pub clock: Arc<dyn Clock>,
+    pub wake: Arc<dyn Wake + Send + Sync>,
+    pub reclaim: Box<dyn Reclaim + Send + Sync>,
+    /// Power of two.
+    pub shards: usize,
+    /// Threads that may execute calls at the same time.
+    pub threads: usize,
+    /// Of the keyed hash and every random choice.
+    pub seed: u64,
+}
+
+/// The shared state of a server.
+pub struct Engine {
+    pub table: CommandTable,
+    pub keyspace: Keyspace,
+    pub gate: Gate,
+    pub tickets: Tickets,
+    pub pause: Pause,
+    pub errors: ErrorStatistics,
+    pub(crate) reclaim: Box<dyn Reclaim + Send + Sync>,
+    pub(crate) seed: u64,
+    settings: ArcSwap<Settings>,
+    settings_generation: AtomicU64,
+    threads: Box<[ThreadStatistics]>,
+    clock: Arc<dyn Clock>,
+    wake: Arc<dyn Wake + Send + Sync>,
+}
+
+impl Engine {
+    /// Builds an engine with an empty keyspace.
+    pub fn new(parts: Parts) -> Self {
+        let mut families = crate::commands::FAMILIES.to_vec();
+        families.extend_from_slice(parts.rows);
+        let table = CommandTable::new(&families);
+        let threads = (0..parts.threads).map(|_| ThreadStatistics::new(table.count())).collect();
+        Self {
+            keyspace: Keyspace::new(parts.shards, parts.settings.databases, parts.seed, &parts.wake),
+            gate: Gate::new(parts.threads, Arc::clone(&parts.wake)),
+            tickets: Tickets::default(),
+            pause: Pause::default(),
+            errors: ErrorStatistics::default(),
+            reclaim: parts.reclaim,
+            seed: parts.seed,
+            settings: ArcSwap::from_pointee(parts.settings),
+            settings_generation: AtomicU64::new(0),
+            threads,
+            clock: parts.clock,
+            wake: parts.wake,
+            table,
+        }
+    }
+
+    /// Publishes new settings; behind the gate, so that no call runs with both.
+    pub fn publish_settings(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+        // Pairs with the acquire in `settings_generation`.
+        self.settings_generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Wakes those whose wait is over.
+    pub fn wake_all(&self, tokens: Vec<Token>) {
+        tokens.into_iter().for_each(|token| self.wake.wake(token));
+    }
+
+    /// The settings now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Changes whenever the settings do.
+    #[inline]
+    pub fn settings_generation(&self) -> u64 {
+        self.settings_generation.load(Ordering::Acquire)
+    }
+
+    /// The clock that this engine lives by.
+    #[inline]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Counters of every executing thread.
+    pub fn threads(&self) -> &[ThreadStatistics] {
+        &self.threads
+    }
+}

@@ -1,0 +1,30 @@
+//! What can happen to a key, by the names and classes of keyspace notifications.
+
+/// One kind of event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// The name that subscribers see.
+    pub name: &'static str,
+    /// The class letter of `notify-keyspace-events`.
+    pub class: u8,
+}
+
+const fn event(class: u8, name: &'static str) -> Event {
+    Event { name, class }
+}
+
+pub const APPEND: Event = event(b'$', "append");
+pub const COPY_TO: Event = event(b'g', "copy_to");
+pub const DECRBY: Event = event(b'$', "decrby");
+pub const DEL: Event = event(b'g', "del");
+pub const EXPIRE: Event = event(b'g', "expire");
+pub const EXPIRED: Event = event(b'x', "expired");
+pub const INCRBY: Event = event(b'$', "incrby");
+pub const INCRBYFLOAT: Event = event(b'$', "incrbyfloat");
+pub const MOVE_FROM: Event = event(b'g', "move_from");
+pub const MOVE_TO: Event = event(b'g', "move_to");
+pub const PERSIST: Event = event(b'g', "persist");
+pub const RENAME_FROM: Event = event(b'g', "rename_from");
+pub const RENAME_TO: Event = event(b'g', "rename_to");
+pub const SET: Event = event(b'$', "set");
+pub const SETRANGE: Event = event(b'$', "setrange");

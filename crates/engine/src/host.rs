@@ -1,0 +1,30 @@
+//! What commands of the server's own need from the outside: faked in tests.
+
+/// The outside world, as commands see it.
+pub trait Host: Sync {
+    /// The part that the server's own command rows know by its type.
+    fn as_any(&self) -> &dyn std::any::Any;
+
+    /// Sleeps on this thread (DEBUG SLEEP).
+    fn sleep_ns(&self, nanoseconds: u64);
+
+    /// Lets other threads run while this one waits for somebody else's short hold.
+    fn relax(&self);
+
+    /// Writes a line to the server's log; level 0 is debug, 3 is warning (redis.log).
+    fn log(&self, level: u8, message: &str);
+}
+
+/// A host without a world, for tests of the engine alone.
+pub struct NoHost;
+
+impl Host for NoHost {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+    fn sleep_ns(&self, _nanoseconds: u64) {}
+    fn relax(&self) {
+        std::hint::spin_loop();
+    }
+    fn log(&self, _level: u8, _message: &str) {}
+}

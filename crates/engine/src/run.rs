@@ -1,0 +1,492 @@
+//! The life of one call: request → admission → locks → command → what follows → reply.
+//!
+//! An [`Executor`] belongs to one thread. It serves one connection at a time: as many complete
+//! requests as the input holds, in order, until one has to wait. A call that has to wait is
+//! *suspended*: it leaves nothing behind but its place in a queue, its request stays in the input,
+//! and is parsed again when the session's token is woken.
+
+use crate::admit;
+use crate::batch::{Batch, End, REQUESTS_MAX, Request};
+use crate::command::{Flags, Outcome, Reach};
+use crate::context::{Ctx, HashedKey, Origin};
+use crate::data::{Data, Held};
+use crate::engine::Engine;
+use crate::error::CommandError;
+use crate::host::Host;
+use crate::keys;
+use crate::session::{QueuedCall, Replies, Session};
+use crate::settings::Settings;
+use crate::table::Entry;
+use base::lock::{Exclusive, Queued, acquire_set};
+use resp::{Argv, Limits, ProtocolError, Reply, RequestParser};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// A reply that has grown to this many bytes is written before the next request is run.
+const REPLY_BYTES_SOFT_MAX: usize = 1 << 20;
+
+/// A call that took longer than this makes the wall clock stale.
+const WALL_CLOCK_STALE_NS: u64 = 100_000;
+
+/// Runs calls on one thread.
+pub struct Executor<'e> {
+    engine: &'e Engine,
+    host: &'e dyn Host,
+    /// This thread's number, at the gate and in the statistics.
+    slot: usize,
+    settings: Arc<Settings>,
+    settings_generation: u64,
+    data: Data<'e>,
+    batch: Batch,
+    keys: Vec<HashedKey>,
+    wall_ms: u64,
+    /// Monotonic time at the end of the last call.
+    tick_ns: u64,
+}
+
+/// How far a connection's input was served.
+pub struct Progress {
+    /// Bytes of the input that are done with.
+    pub consumed: usize,
+    pub state: Served,
+}
+
+/// Why serving stopped.
+#[derive(Debug)]
+pub enum Served {
+    /// After all complete requests; at least `wanted` more bytes make the next (0: unknown).
+    Idle { wanted: usize },
+    /// There may be more requests; the reply should be written first.
+    More,
+    /// The next request waits: serve again when the session's token is woken.
+    Suspended,
+    /// The session has ended: write the reply, then close.
+    Closing,
+    /// The input is no protocol: the reply holds the error; write it, then close.
+    Broken(ProtocolError),
+}
+
+enum Flow {
+    Done,
+    Suspended,
+}
+
+/// What a running call holds beside its shards.
+enum Hold<'e> {
+    All(#[allow(dead_code, reason = "held for its drop")] Exclusive<'e>),
+    Shards,
+}
+
+impl<'e> Executor<'e> {
+    /// An executor for the thread number `slot`.
+    pub fn new(engine: &'e Engine, host: &'e dyn Host, slot: usize) -> Self {
+        let statistics = &engine.threads()[slot];
+        let seed = engine.seed ^ (slot as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self {
+            engine,
+            host,
+            slot,
+            settings: engine.settings(),
+            settings_generation: engine.settings_generation(),
+            data: Data::new(&engine.keyspace, statistics, &*engine.reclaim, seed),
+            batch: Batch::default(),
+            keys: Vec::new(),
+            wall_ms: 0,
+            tick_ns: 0,
+        }
+    }
+
+    /// Runs the complete requests in `input`, in order. Replies are appended to `reply`.
+    pub fn serve(
+        &mut self,
+        session: &mut Session,
+        parser: &mut RequestParser,
+        limits: impl Fn(&Session) -> Limits,
+        input: &[u8],
+        reply: &mut Reply,
+    ) -> Progress {
+        self.tick_ns = self.engine.clock().now_ns();
+        self.read_wall_clock();
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut consumed = 0;
+        let state = loop {
+            // Before authentication limits are tighter, so what follows AUTH is not parsed ahead.
+            let max = if session.is_authenticated { REQUESTS_MAX } else { 1 };
+            let end = batch.read(parser, &limits(session), input, consumed, max);
+            batch.look_ahead(self.engine, input, session.db, self.tick_ns);
+            if let Some(state) =
+                self.run_batch(&batch, session, parser, input, &mut consumed, reply)
+            {
+                parser.reset();
+                break state;
+            }
+            match end {
+                End::Input { wanted } => break Served::Idle { wanted },
+                End::Full if REPLY_BYTES_SOFT_MAX <= reply.len() => break Served::More,
+                End::Full => {}
+                End::Broken(error) => {
+                    reply.error(error.to_string().as_bytes());
+                    break Served::Broken(error);
+                }
+            }
+        };
+        self.batch = batch;
+        self.data.inside = None;
+        Progress { consumed, state }
+    }
+
+    /// Runs one call with the given arguments, as a client would.
+    pub fn call(&mut self, session: &mut Session, argv: Argv<'_>, reply: &mut Reply) -> bool {
+        self.tick_ns = self.engine.clock().now_ns();
+        self.read_wall_clock();
+        let entry = admit::resolve(self.engine.table.lookup(argv), argv);
+        let flow = self.run_request(session, entry, None, argv, reply);
+        self.data.inside = None;
+        matches!(flow, Flow::Done)
+    }
+
+    /// Monotonic time of the last call's end, in nanoseconds.
+    pub fn tick_ns(&self) -> u64 {
+        self.tick_ns
+    }
+
+    fn run_batch(
+        &mut self,
+        batch: &Batch,
+        session: &mut Session,
+        parser: &RequestParser,
+        input: &[u8],
+        consumed: &mut usize,
+        reply: &mut Reply,
+    ) -> Option<Served> {
+        for request in &batch.requests {
+            let argv = batch.argv(request, input, parser);
+            let (entry, hash) = self.row_of(request, argv);
+            match self.run_request(session, entry, hash, argv, reply) {
+                Flow::Done => *consumed = request.end,
+                Flow::Suspended => return Some(Served::Suspended),
+            }
+            if session.is_closing {
+                return Some(Served::Closing);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn row_of(
+        &self,
+        request: &Request,
+        argv: Argv<'_>,
+    ) -> (Result<&'static Entry, CommandError>, Option<u64>) {
+        match request.entry {
+            Some(entry) => (Ok(entry), Some(request.hash)),
+            None => (admit::resolve(self.engine.table.lookup(argv), argv), None),
+        }
+    }
+
+    fn run_request(
+        &mut self,
+        session: &mut Session,
+        entry: Result<&'static Entry, CommandError>,
+        hash: Option<u64>,
+        argv: Argv<'_>,
+        reply: &mut Reply,
+    ) -> Flow {
+        if self.data.inside.is_none() {
+            match self.engine.gate.enter(self.slot, session.token, self.tick_ns) {
+                Ok(inside) => self.data.inside = Some(inside),
+                Err(Queued) => return Flow::Suspended,
+            }
+            self.read_settings();
+        }
+        let position = reply.position();
+        if session.replies == Replies::SkipNext {
+            session.replies = Replies::Skipping;
+        }
+        let flow = match entry {
+            Ok(entry) => self.run_known(session, entry, hash, argv, reply),
+            Err(error) => {
+                self.refuse(session, None, &error, reply);
+                Flow::Done
+            }
+        };
+        match session.replies {
+            Replies::On | Replies::SkipNext => {}
+            Replies::Off => reply.truncate(position),
+            Replies::Skipping if matches!(flow, Flow::Suspended) => {
+                session.replies = Replies::SkipNext;
+            }
+            Replies::Skipping => {
+                reply.truncate(position);
+                session.replies = Replies::On;
+            }
+        }
+        flow
+    }
+
+    #[inline]
+    fn run_known(
+        &mut self,
+        session: &mut Session,
+        entry: &'static Entry,
+        hash: Option<u64>,
+        argv: Argv<'_>,
+        reply: &mut Reply,
+    ) -> Flow {
+        if let Err(error) = admit::admit(&self.settings, session, entry, argv) {
+            self.refuse(session, Some(entry), &error, reply);
+            return Flow::Done;
+        }
+        if admit::is_paused(self.engine, session, entry) && self.engine.pause.wait(session.token) {
+            return Flow::Suspended;
+        }
+        if let Some(transaction) = &mut session.transaction
+            && !entry.row.flags.has(Flags::UNQUEUED)
+        {
+            transaction.calls.push(QueuedCall::new(entry, argv));
+            reply.queued();
+            return Flow::Done;
+        }
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.clear();
+        let hold = self.acquire(session, entry, hash, argv, &mut keys);
+        let flow = match hold {
+            Ok(hold) => {
+                session.waiting_since = None;
+                self.run_held(session, entry, argv, &keys, reply);
+                self.data.guards.clear();
+                self.data.held = Held::Keys;
+                drop(hold);
+                Flow::Done
+            }
+            Err(Queued) => {
+                session.waiting_since.get_or_insert(self.tick_ns);
+                Flow::Suspended
+            }
+        };
+        self.keys = keys;
+        flow
+    }
+
+    /// Runs an admitted call whose locks are held.
+    #[inline]
+    fn run_held(
+        &mut self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: Argv<'_>,
+        keys: &[HashedKey],
+        reply: &mut Reply,
+    ) {
+        let mut now_ms = self.wall_ms;
+        for (_, shard) in &mut self.data.guards {
+            now_ms = shard.data.observe_ms(now_ms);
+        }
+        self.data.now_ms = now_ms;
+        self.data.access_clock = access_clock(now_ms);
+        self.data.db = session.db;
+        self.data.is_no_touch = session.is_no_touch;
+        self.data.changes = 0;
+        let started = self.tick_ns;
+        let mut ctx = Ctx {
+            argv,
+            entry,
+            origin: Origin::Client,
+            data: &mut self.data,
+            reply,
+            session,
+            engine: self.engine,
+            settings: &self.settings,
+            host: self.host,
+            keys,
+        };
+        let outcome = invoke(&mut ctx);
+        self.data.statistics.changes.add(self.data.changes);
+        self.tick_ns = self.engine.clock().now_ns();
+        let duration = self.tick_ns.saturating_sub(started);
+        count_call(&self.data, entry, duration, &outcome, &self.settings);
+        if WALL_CLOCK_STALE_NS < duration {
+            self.read_wall_clock();
+        }
+    }
+
+    /// Locks what a call touches. On `Queued` nothing is held, and the session's token is woken
+    /// when it is worth another try.
+    #[inline]
+    fn acquire(
+        &mut self,
+        session: &mut Session,
+        entry: &'static Entry,
+        hash: Option<u64>,
+        argv: Argv<'_>,
+        keys: &mut Vec<HashedKey>,
+    ) -> Result<Hold<'e>, Queued> {
+        match entry.row.reach.of(argv) {
+            Reach::None => Ok(Hold::Shards),
+            Reach::Keys => {
+                if let Some(argument) = entry.only_key {
+                    let hash = hash.unwrap_or_else(|| self.engine.keyspace.hash(&argv[argument]));
+                    keys.push(HashedKey { argument, hash });
+                    self.acquire_one(session, hash)
+                } else {
+                    self.hash_keys(entry, argv, keys);
+                    let hashes: SmallVec<[u64; 16]> = keys.iter().map(|key| key.hash).collect();
+                    self.acquire_many(session, hashes)
+                }
+            }
+            Reach::All => self.acquire_all(session),
+            // Inside its own walk a call takes one shard at a time, and no mark at the gate may
+            // stand for as long as that takes.
+            Reach::Slices => Ok(Hold::Shards),
+            Reach::Transaction => self.acquire_transaction(session),
+            Reach::ByArguments(_) => unreachable!("a reach by arguments yields a plain one"),
+        }
+    }
+
+    #[inline]
+    fn acquire_one(&mut self, session: &mut Session, hash: u64) -> Result<Hold<'e>, Queued> {
+        let index = self.engine.keyspace.shard_index(hash);
+        let lock = &self.engine.keyspace.locks()[index];
+        let guard = lock.acquire(&mut session.claim, session.token, self.tick_ns)?;
+        self.data.guards.push((index as u32, guard));
+        Ok(Hold::Shards)
+    }
+
+    fn acquire_many(
+        &mut self,
+        session: &mut Session,
+        hashes: SmallVec<[u64; 16]>,
+    ) -> Result<Hold<'e>, Queued> {
+        let keyspace = &self.engine.keyspace;
+        let mut indices: SmallVec<[u32; 16]> =
+            hashes.iter().map(|hash| keyspace.shard_index(*hash) as u32).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        let insist = self.is_insisting(session);
+        acquire_set(
+            keyspace.locks(),
+            &indices,
+            &mut session.claim,
+            session.token,
+            &self.engine.tickets,
+            self.tick_ns,
+            insist,
+            &mut self.data.guards,
+        )?;
+        Ok(Hold::Shards)
+    }
+
+    fn acquire_all(&mut self, session: &mut Session) -> Result<Hold<'e>, Queued> {
+        let insist = self.is_insisting(session);
+        self.data.inside = None;
+        let gate = &self.engine.gate;
+        let exclusive = gate.close(&mut session.gate_claim, session.token, self.tick_ns, insist)?;
+        self.data.held = Held::All;
+        self.tick_ns = self.engine.clock().now_ns();
+        self.read_wall_clock();
+        self.read_settings();
+        Ok(Hold::All(exclusive))
+    }
+
+    fn acquire_transaction(&mut self, session: &mut Session) -> Result<Hold<'e>, Queued> {
+        let mut hashes: SmallVec<[u64; 16]> =
+            session.watched.iter().map(|watched| watched.hash).collect();
+        let mut touches_all = false;
+        for call in session.transaction.iter().flat_map(|t| &t.calls) {
+            match call.entry.row.reach.of(call.argv()) {
+                Reach::None => {}
+                Reach::Keys => {
+                    keys::each_key(call.entry.row, call.argv(), |index, _| {
+                        hashes.push(self.engine.keyspace.hash(&call.argv()[index]));
+                    });
+                }
+                _ => touches_all = true,
+            }
+        }
+        if touches_all { self.acquire_all(session) } else { self.acquire_many(session, hashes) }
+    }
+
+    fn hash_keys(&self, entry: &Entry, argv: Argv<'_>, keys: &mut Vec<HashedKey>) {
+        keys::each_key(entry.row, argv, |argument, _| {
+            keys.push(HashedKey { argument, hash: self.engine.keyspace.hash(&argv[argument]) });
+        });
+        if !keys.is_sorted_by_key(|key| key.argument) {
+            keys.sort_unstable_by_key(|key| key.argument);
+        }
+    }
+
+    /// Answers a call that was not admitted.
+    #[cold]
+    fn refuse(
+        &mut self,
+        session: &mut Session,
+        entry: Option<&Entry>,
+        error: &CommandError,
+        reply: &mut Reply,
+    ) {
+        if let Some(entry) = entry {
+            self.data.statistics.commands[entry.id].rejected.add(1);
+        }
+        self.engine.errors.count(&error.code());
+        reply.error(error.text().as_bytes());
+        if let Some(transaction) = &mut session.transaction {
+            transaction.is_doomed = true;
+        }
+    }
+
+    fn is_insisting(&self, session: &Session) -> bool {
+        let threshold_ns = self.settings.busy_reply_threshold_ms.saturating_mul(1_000_000);
+        let is_over = |since: u64| threshold_ns < self.tick_ns.saturating_sub(since);
+        session.waiting_since.is_some_and(is_over)
+    }
+
+    fn read_wall_clock(&mut self) {
+        self.wall_ms = self.engine.clock().wall_ms();
+    }
+
+    fn read_settings(&mut self) {
+        let generation = self.engine.settings_generation();
+        if generation != self.settings_generation {
+            self.settings_generation = generation;
+            self.settings = self.engine.settings();
+        }
+    }
+}
+
+/// Runs the command's function; an error takes the place of whatever it had replied so far.
+#[inline]
+pub(crate) fn invoke(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let position = ctx.reply.position();
+    let outcome = (ctx.entry.row.run)(ctx);
+    if let Err(error) = &outcome {
+        answer_error(ctx, error, position);
+    }
+    outcome
+}
+
+#[cold]
+fn answer_error(ctx: &mut Ctx<'_, '_>, error: &CommandError, position: resp::Position) {
+    ctx.reply.truncate(position);
+    ctx.reply.error(error.text().as_bytes());
+    ctx.engine.errors.count(&error.code());
+}
+
+#[inline]
+pub(crate) fn count_call(
+    data: &Data<'_>,
+    entry: &Entry,
+    nanoseconds: u64,
+    outcome: &Outcome,
+    settings: &Settings,
+) {
+    data.statistics.called(entry.id, nanoseconds, settings.is_latency_tracked);
+    if outcome.is_err() {
+        data.statistics.commands[entry.id].failed.add(1);
+    }
+}
+
+/// Wall time as an entry's access clock: 1/16 s, 24 bits.
+fn access_clock(now_ms: u64) -> u32 {
+    (now_ms * 16 / 1000) as u32 & 0x00ff_ffff
+}

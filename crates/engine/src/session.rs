@@ -1,0 +1,104 @@
+//! The logical state of one client: what its next call depends on.
+
+use crate::table::Entry;
+use crate::watch::{WatchFlag, WatchedKey};
+use base::lock::{Claim, GateClaim, Token};
+use resp::{Argv, Protocol, Span};
+use std::sync::Arc;
+
+/// One client's state.
+pub struct Session {
+    pub id: u64,
+    /// Whom to wake when what this session waits for is free.
+    pub token: Token,
+    pub db: usize,
+    pub protocol: Protocol,
+    pub is_authenticated: bool,
+    /// The connection comes from this machine (loopback or a Unix socket).
+    pub is_local: bool,
+    pub is_no_touch: bool,
+    pub replies: Replies,
+    /// The open transaction, between MULTI and EXEC or DISCARD.
+    pub transaction: Option<Transaction>,
+    pub watched: Vec<WatchedKey>,
+    pub watch_flag: Arc<WatchFlag>,
+    /// To be closed once its replies are written.
+    pub is_closing: bool,
+    /// Progress of a call that waits for shards.
+    pub claim: Claim,
+    /// Progress of a call that waits for the gate.
+    pub gate_claim: GateClaim,
+    /// When the present wait began, in monotonic nanoseconds.
+    pub waiting_since: Option<u64>,
+    /// What the server keeps of this client beside the logical state (its registry record).
+    pub record: Arc<dyn std::any::Any + Send + Sync>,
+}
+
+/// What CLIENT REPLY has asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Replies {
+    #[default]
+    On,
+    Off,
+    /// The next call's reply is left out.
+    SkipNext,
+    /// This call's reply is left out.
+    Skipping,
+}
+
+/// Calls queued since MULTI.
+#[derive(Default)]
+pub struct Transaction {
+    pub calls: Vec<QueuedCall>,
+    /// A call was refused while queueing: EXEC will abort.
+    pub is_doomed: bool,
+}
+
+/// One queued call, with its own copy of the arguments.
+pub struct QueuedCall {
+    pub entry: &'static Entry,
+    bytes: Box<[u8]>,
+    spans: Box<[Span]>,
+}
+
+impl QueuedCall {
+    /// Copies the arguments.
+    pub fn new(entry: &'static Entry, argv: Argv<'_>) -> Self {
+        let mut bytes = Vec::with_capacity(argv.iter().map(<[u8]>::len).sum());
+        let mut spans = Vec::with_capacity(argv.len());
+        for argument in argv.iter() {
+            spans.push(Span { start: bytes.len(), len: argument.len() });
+            bytes.extend_from_slice(argument);
+        }
+        Self { entry, bytes: bytes.into(), spans: spans.into() }
+    }
+
+    /// The arguments.
+    pub fn argv(&self) -> Argv<'_> {
+        Argv::new(&self.bytes, &self.spans)
+    }
+}
+
+impl Session {
+    /// A session as it is right after the connection was accepted.
+    pub fn new(id: u64, token: Token, record: Arc<dyn std::any::Any + Send + Sync>) -> Self {
+        Self {
+            id,
+            token,
+            db: 0,
+            protocol: Protocol::Resp2,
+            is_authenticated: true,
+            is_local: true,
+            is_no_touch: false,
+            replies: Replies::On,
+            transaction: None,
+            watched: Vec::new(),
+            watch_flag: Arc::default(),
+            is_closing: false,
+            claim: Claim::default(),
+            gate_claim: GateClaim::default(),
+            waiting_since: None,
+            record,
+        }
+    }
+}

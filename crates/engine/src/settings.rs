@@ -1,0 +1,75 @@
+//! The settings that engine and store read: a plain struct, published as one snapshot.
+
+use crate::dialect::Dialect;
+
+/// What the server's configuration means to the engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Longest bulk argument and longest string value, in bytes.
+    pub bulk_len_max: u64,
+    /// How long a script or a slow call may hold others up before they see BUSY.
+    pub busy_reply_threshold_ms: u64,
+    /// Number of databases that SELECT knows.
+    pub databases: usize,
+    /// Whether DEBUG may be used.
+    pub debug_access: Access,
+    pub dialect: Dialect,
+    /// Whether clients' latency histograms are kept.
+    pub is_latency_tracked: bool,
+    pub lfu_decay_minutes: u32,
+    pub lfu_log_factor: u32,
+    /// 0: no limit.
+    pub memory_bytes_max: usize,
+    pub memory_policy: MemoryPolicy,
+    /// Empty: none needed.
+    pub password: Vec<u8>,
+}
+
+/// Who may use a guarded command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    Everyone,
+    /// Connections from this machine.
+    Local,
+    Nobody,
+}
+
+/// What gives way when memory is short.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MemoryPolicy {
+    AllKeysLfu,
+    AllKeysLrm,
+    AllKeysLru,
+    AllKeysRandom,
+    NoEviction,
+    VolatileLfu,
+    VolatileLrm,
+    VolatileLru,
+    VolatileRandom,
+    VolatileTtl,
+}
+
+impl MemoryPolicy {
+    /// Whether the access clock of an entry holds a frequency instead of a time.
+    pub fn is_lfu(self) -> bool {
+        matches!(self, Self::AllKeysLfu | Self::VolatileLfu)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bulk_len_max: 512 << 20,
+            busy_reply_threshold_ms: 5000,
+            databases: 16,
+            debug_access: Access::Nobody,
+            dialect: Dialect::Redis,
+            is_latency_tracked: true,
+            lfu_decay_minutes: 1,
+            lfu_log_factor: 10,
+            memory_bytes_max: 0,
+            memory_policy: MemoryPolicy::NoEviction,
+            password: Vec::new(),
+        }
+    }
+}
