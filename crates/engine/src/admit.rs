@@ -1,7 +1,7 @@
 //! Admission: the ordered checks between a parsed request and its locks.
 
-use crate::engine::Engine;
 use crate::command::{Flags, Outcome};
+use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::pause::Paused;
 use crate::session::Session;
@@ -23,12 +23,7 @@ pub fn resolve(lookup: Lookup, argv: Argv<'_>) -> Result<&'static Entry, Command
 }
 
 /// All checks that a call from a client must pass.
-pub fn admit(
-    settings: &Settings,
-    session: &Session,
-    entry: &Entry,
-    argv: Argv<'_>,
-) -> Outcome {
+pub fn admit(settings: &Settings, session: &Session, entry: &Entry, argv: Argv<'_>) -> Outcome {
     arity(entry, argv)?;
     authentication(session, entry)?;
     transaction(session, entry)?;
@@ -49,9 +44,8 @@ pub fn is_paused(engine: &Engine, session: &Session, entry: &Entry) -> bool {
     if paused == Paused::Nothing || entry.row.flags.has(Flags::UNPAUSED) {
         return false;
     }
-    let changes = |e: &Entry| {
-        e.row.flags.has(Flags::WRITE) || e.row.flags.has(Flags::MAY_REPLICATE)
-    };
+    let changes =
+        |e: &Entry| e.row.flags.has(Flags::WRITE) || e.row.flags.has(Flags::MAY_REPLICATE);
     let queued = || session.transaction.iter().flat_map(|t| &t.calls).any(|c| changes(c.entry));
     paused == Paused::Everything
         || changes(entry)

@@ -72,8 +72,7 @@ impl Batch {
                 Parsed::Complete { consumed, is_inline } => {
                     let spans = (first, self.spans.len());
                     let end = start + consumed;
-                    let request =
-                        Request { entry: None, hash: 0, start, end, spans, is_inline };
+                    let request = Request { entry: None, hash: 0, start, end, spans, is_inline };
                     self.requests.push(request);
                     start = end;
                     if is_inline {
@@ -92,7 +91,8 @@ impl Batch {
             if request.is_inline {
                 continue;
             }
-            let argv = Argv::new(&input[request.start..], &self.spans[request.spans.0..request.spans.1]);
+            let argv =
+                Argv::new(&input[request.start..], &self.spans[request.spans.0..request.spans.1]);
             let Lookup::Found(entry) = engine.table.lookup(argv) else { continue };
             request.entry = Some(entry);
             let Some(key) = entry.only_key.and_then(|index| argv.get(index)) else { continue };

@@ -84,7 +84,10 @@ impl<'c, 'e> Ctx<'c, 'e> {
     /// Walks over all shards, one at a time (reach slices; inside EXEC and scripts all are held).
     /// `visit` may be called several times for a shard until it says that it is done with it, and
     /// should not take longer than a millisecond each time.
-    pub fn walk_shards(&mut self, mut visit: impl FnMut(u32, &mut LockedShard) -> ControlFlow<(), Walk>) {
+    pub fn walk_shards(
+        &mut self,
+        mut visit: impl FnMut(u32, &mut LockedShard) -> ControlFlow<(), Walk>,
+    ) {
         let shards = self.data.keyspace().locks().len() as u32;
         let mut index = 0;
         while index < shards {

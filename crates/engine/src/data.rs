@@ -143,6 +143,14 @@ impl<'e> Data<'e> {
         }
     }
 
+    /// As [`Data::set_string`] without deadline, for a key that was not looked at before.
+    #[inline]
+    pub fn overwrite(&mut self, key: Key<'_>, value: &[u8]) {
+        // A key past its deadline expires first, with all that follows from it.
+        self.live(key);
+        self.set_string(key, value, None);
+    }
+
     /// Removes `key` for good. Returns whether it was there.
     pub fn remove(&mut self, key: Key<'_>) -> bool {
         if !self.exists(key) {
@@ -181,6 +189,13 @@ impl<'e> Data<'e> {
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
         self.changes += 1;
+        let db = self.db;
+        follow(self.shard(key.hash), db, key.bytes, event);
+    }
+
+    /// Tells of a further event of a change that [`Data::changed`] has counted.
+    #[inline]
+    pub fn noted(&mut self, key: Key<'_>, event: Event) {
         let db = self.db;
         follow(self.shard(key.hash), db, key.bytes, event);
     }

@@ -54,7 +54,12 @@ impl Engine {
         let table = CommandTable::new(&families);
         let threads = (0..parts.threads).map(|_| ThreadStatistics::new(table.count())).collect();
         Self {
-            keyspace: Keyspace::new(parts.shards, parts.settings.databases, parts.seed, &parts.wake),
+            keyspace: Keyspace::new(
+                parts.shards,
+                parts.settings.databases,
+                parts.seed,
+                &parts.wake,
+            ),
             gate: Gate::new(parts.threads, Arc::clone(&parts.wake)),
             tickets: Tickets::default(),
             pause: Pause::default(),

@@ -37,6 +37,8 @@ pub enum CommandError {
     KeySpecInvalid,
     KeysNotFound,
     LcsLenAndIdx,
+    LcsTooLarge,
+    LcsWrongType,
     LfuNotSelected,
     LruNotSelected,
     MultiInsideMulti,
@@ -49,6 +51,7 @@ pub enum CommandError {
     NotAnInteger,
     NotInTransaction(Box<str>),
     NotInScript(Box<str>),
+    NumkeysInvalid,
     NumkeysNotPositive,
     NumkeysTooLarge,
     OffsetOutOfRange,
@@ -65,7 +68,10 @@ pub enum CommandError {
     TimeoutInvalid,
     TimeoutNegative,
     UnknownCommand(Box<str>),
-    UnknownSubcommand { container: Box<str>, name: Box<str> },
+    UnknownSubcommand {
+        container: Box<str>,
+        name: Box<str>,
+    },
     ValueOutOfRange(&'static str),
     WatchInsideMulti,
     WrongArity(Box<str>),
@@ -119,6 +125,10 @@ impl CommandError {
             E::IncrementOverflow => "ERR increment or decrement would overflow",
             E::KeySpecInvalid => "ERR Invalid arguments specified for command",
             E::KeysNotFound => "ERR The command has no key arguments",
+            E::LcsTooLarge => {
+                "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
+            }
+            E::LcsWrongType => "ERR The specified keys must contain string values",
             E::LcsLenAndIdx => "ERR If you want both the length and indexes, please just use IDX.",
             E::LfuNotSelected => {
                 "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
@@ -142,6 +152,7 @@ impl CommandError {
             E::NoSuchKey => "ERR no such key",
             E::NotAFloat => "ERR value is not a valid float",
             E::NotAnInteger => "ERR value is not an integer or out of range",
+            E::NumkeysInvalid => "ERR invalid numkeys value",
             E::NumkeysNotPositive => "ERR Number of keys can't be negative",
             E::NumkeysTooLarge => "ERR Number of keys can't be greater than number of args",
             E::OffsetOutOfRange => "ERR offset is out of range",
@@ -173,7 +184,9 @@ impl CommandError {
                 format!("EXECABORT Transaction discarded because of: {}", error.without_code())
             }
             E::ExpireOption(option) => format!("ERR Unsupported option {option}"),
-            E::ExpireTimeInvalid(command) => format!("ERR invalid expire time in '{command}' command"),
+            E::ExpireTimeInvalid(command) => {
+                format!("ERR invalid expire time in '{command}' command")
+            }
             E::InternalInconsistency(what) => format!("ERR internal inconsistency: {what}"),
             E::NotInTransaction(_) => "ERR Command not allowed inside a transaction".to_owned(),
             E::NotInScript(_) => "ERR This Redis command is not allowed from script".to_owned(),

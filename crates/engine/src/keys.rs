@@ -119,8 +119,9 @@ impl KeySpec {
             Begin::Unknown => None,
             Begin::Keyword { word, from } => {
                 let count = argv.len();
-                let is_word =
-                    |i: &usize| argv.get(*i).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()));
+                let is_word = |i: &usize| {
+                    argv.get(*i).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()))
+                };
                 if 0 <= from {
                     (from.unsigned_abs() as usize..count).find(is_word).map(|i| i + 1)
                 } else {

@@ -22,7 +22,12 @@ pub struct Keyspace {
 
 impl Keyspace {
     /// `shards` (a power of two, at most 65,536) shards of `databases` numbered databases each.
-    pub fn new(shards: usize, databases: usize, seed: u64, wake: &Arc<dyn Wake + Send + Sync>) -> Self {
+    pub fn new(
+        shards: usize,
+        databases: usize,
+        seed: u64,
+        wake: &Arc<dyn Wake + Send + Sync>,
+    ) -> Self {
         assert!(shards.is_power_of_two() && shards <= 1 << 16, "shard index is 16 hash bits");
         let hints: Arc<[PrefetchHint]> =
             (0..shards * databases).map(|_| PrefetchHint::default()).collect();

@@ -68,7 +68,11 @@ impl CommandTable {
         }
         let Some(name) = argv.get(1) else { return Lookup::SubcommandMissing(entry) };
         let is_named = |e: &&Entry| e.row.name.as_bytes().eq_ignore_ascii_case(name);
-        entry.subcommands.iter().find(is_named).map_or(Lookup::UnknownSubcommand(entry), Lookup::Found)
+        entry
+            .subcommands
+            .iter()
+            .find(is_named)
+            .map_or(Lookup::UnknownSubcommand(entry), Lookup::Found)
     }
 
     /// The row of a command's name, in any case.

@@ -1,0 +1,4 @@
+//! What several families share.
+
+pub(crate) mod deadline;
+pub(crate) mod text;

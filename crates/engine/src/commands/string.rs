@@ -1,0 +1,666 @@
+//! Strings: GET, SET, APPEND, INCR and their relatives.
+
+use crate::args::{self, Args};
+use crate::command::{Categories, Command, Flags, Group, Origin, Outcome, Reach};
+use crate::commands::common::deadline::{self, TimeForm};
+use crate::commands::common::text::reply_optional;
+use crate::commands::string_lcs::lcs;
+use crate::context::Ctx;
+use crate::error::CommandError;
+use crate::events;
+use crate::keys::{self, KeySpec};
+use base::numbers;
+use store::{Key, Kind};
+
+const ROW: Command =
+    Command { reach: Reach::Keys, group: Group::String, acl: Categories::STRING, ..Command::NEW };
+const READ_FAST: Flags = Flags::READONLY.with(Flags::FAST);
+const WRITE_FAST: Flags = Flags::WRITE.with(Flags::FAST);
+const GROW: Flags = Flags::WRITE.with(Flags::DENYOOM);
+const GROW_FAST: Flags = GROW.with(Flags::FAST);
+
+const COUNTER: &[KeySpec] = &[KeySpec::at(1, keys::RW_ACCESS_UPDATE)];
+const READ_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RO_ACCESS)];
+const SET_KEY: &[KeySpec] = &[KeySpec::at(1, keys::OW_UPDATE)];
+
+pub(crate) const COMMANDS: &[Command] = &[
+    Command {
+        name: "append",
+        arity: 3,
+        flags: GROW_FAST,
+        keys: &[KeySpec::at(1, keys::RW_INSERT)],
+        since: "2.0.0",
+        run: append,
+        ..ROW
+    },
+    Command { name: "decr", arity: 2, flags: GROW_FAST, keys: COUNTER, run: decr, ..ROW },
+    Command { name: "decrby", arity: 3, flags: GROW_FAST, keys: COUNTER, run: decrby, ..ROW },
+    Command {
+        name: "delifeq",
+        arity: 3,
+        flags: WRITE_FAST,
+        keys: &[KeySpec::at(1, keys::RM_DELETE)],
+        since: "9.0.0",
+        origin: Origin::Valkey,
+        run: delifeq,
+        ..ROW
+    },
+    Command { name: "get", arity: 2, flags: READ_FAST, keys: READ_KEY, run: get, ..ROW },
+    Command {
+        name: "getdel",
+        arity: 2,
+        flags: WRITE_FAST,
+        keys: &[KeySpec::at(1, keys::RW_ACCESS_DELETE)],
+        since: "6.2.0",
+        run: getdel,
+        ..ROW
+    },
+    Command {
+        name: "getex",
+        arity: -2,
+        flags: WRITE_FAST,
+        keys: COUNTER,
+        since: "6.2.0",
+        run: getex,
+        ..ROW
+    },
+    Command {
+        name: "getrange",
+        arity: 4,
+        flags: Flags::READONLY,
+        keys: READ_KEY,
+        since: "2.4.0",
+        run: getrange,
+        ..ROW
+    },
+    Command { name: "getset", arity: 3, flags: GROW_FAST, keys: COUNTER, run: getset, ..ROW },
+    Command { name: "incr", arity: 2, flags: GROW_FAST, keys: COUNTER, run: incr, ..ROW },
+    Command { name: "incrby", arity: 3, flags: GROW_FAST, keys: COUNTER, run: incrby, ..ROW },
+    Command {
+        name: "incrbyfloat",
+        arity: 3,
+        flags: GROW_FAST,
+        keys: COUNTER,
+        since: "2.6.0",
+        run: incrbyfloat,
+        ..ROW
+    },
+    Command {
+        name: "lcs",
+        arity: -3,
+        flags: Flags::READONLY,
+        keys: &[KeySpec::range(1, 1, 1, keys::RO_ACCESS)],
+        since: "7.0.0",
+        run: lcs,
+        ..ROW
+    },
+    Command {
+        name: "mget",
+        arity: -2,
+        flags: READ_FAST,
+        keys: &[KeySpec::range(1, -1, 1, keys::RO_ACCESS)],
+        run: mget,
+        ..ROW
+    },
+    Command {
+        name: "mset",
+        arity: -3,
+        flags: GROW,
+        keys: &[KeySpec::range(1, -1, 2, keys::OW_UPDATE)],
+        since: "1.0.1",
+        run: mset,
+        ..ROW
+    },
+    Command {
+        name: "msetex",
+        arity: -4,
+        flags: GROW,
+        keys: &[KeySpec::counted(1, 2, keys::OW_UPDATE)],
+        since: "9.1.0",
+        origin: Origin::Valkey,
+        run: msetex,
+        ..ROW
+    },
+    Command {
+        name: "msetnx",
+        arity: -3,
+        flags: GROW,
+        keys: &[KeySpec::range(1, -1, 2, keys::OW_INSERT)],
+        since: "1.0.1",
+        run: msetnx,
+        ..ROW
+    },
+    Command {
+        name: "psetex",
+        arity: 4,
+        flags: GROW,
+        keys: SET_KEY,
+        since: "2.6.0",
+        run: psetex,
+        ..ROW
+    },
+    Command {
+        name: "set",
+        arity: -3,
+        flags: GROW,
+        keys: &[KeySpec::at(1, keys::RW_ACCESS_UPDATE_VARIABLE)],
+        run: set,
+        ..ROW
+    },
+    Command {
+        name: "setex",
+        arity: 4,
+        flags: GROW,
+        keys: SET_KEY,
+        since: "2.0.0",
+        run: setex,
+        ..ROW
+    },
+    Command {
+        name: "setnx",
+        arity: 3,
+        flags: GROW_FAST,
+        keys: &[KeySpec::at(1, keys::OW_INSERT)],
+        run: setnx,
+        ..ROW
+    },
+    Command {
+        name: "setrange",
+        arity: 4,
+        flags: GROW,
+        keys: &[KeySpec::at(1, keys::RW_UPDATE)],
+        since: "2.2.0",
+        run: setrange,
+        ..ROW
+    },
+    Command {
+        name: "strlen",
+        arity: 2,
+        flags: READ_FAST,
+        keys: &[KeySpec::at(1, keys::RO)],
+        since: "2.2.0",
+        run: strlen,
+        ..ROW
+    },
+    Command {
+        name: "substr",
+        arity: 4,
+        flags: Flags::READONLY,
+        keys: READ_KEY,
+        run: getrange,
+        ..ROW
+    },
+];
+
+/// `APPEND key value` → new length. O(1) amortised.
+fn append(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let (key, tail) = (ctx.key(1), ctx.argv[2]);
+    let len = match ctx.data.write_string(key)? {
+        None => {
+            ctx.data.set_string(key, tail, None);
+            tail.len()
+        }
+        Some(entry) => {
+            let len = entry.string().len();
+            check_len(ctx, len, tail.len())?;
+            ctx.data.database(key.hash).append(key, tail)
+        }
+    };
+    ctx.data.changed(key, events::APPEND);
+    ctx.reply.integer(len as i64);
+    Ok(())
+}
+
+/// `DECR key` → new value. O(1).
+fn decr(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    add(ctx, -1)
+}
+
+/// `DECRBY key decrement` → new value. O(1).
+fn decrby(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let decrement = args::integer(ctx.argv[2])?;
+    add(ctx, decrement.checked_neg().ok_or(CommandError::DecrementOverflow)?)
+}
+
+/// `DELIFEQ key value` → 1 if the key held exactly this value and was deleted. O(1).
+fn delifeq(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let key = ctx.key(1);
+    let is_equal = match ctx.data.write_string(key)? {
+        None => false,
+        Some(entry) => entry.string().bytes() == ctx.argv[2],
+    };
+    if is_equal {
+        ctx.data.remove(key);
+        ctx.data.changed(key, events::DEL);
+    }
+    ctx.reply.integer(i64::from(is_equal));
+    Ok(())
+}
+
+/// `GET key` → the value. O(1).
+fn get(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let entry = ctx.data.read_string(ctx.key(1))?;
+    reply_optional(ctx.reply, entry);
+    Ok(())
+}
+
+/// `GETDEL key` → the value, which is deleted. O(1).
+fn getdel(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let key = ctx.key(1);
+    let entry = ctx.data.read_string(key)?;
+    let exists = entry.is_some();
+    reply_optional(ctx.reply, entry);
+    if exists {
+        ctx.data.remove(key);
+        ctx.data.changed(key, events::DEL);
+    }
+    Ok(())
+}
+
+/// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]` → the value. O(1).
+fn getex(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let mut args = Args::new(ctx.argv, 2);
+    let mut time = None;
+    let mut persists = false;
+    while !args.is_empty() {
+        let is_taken = time.is_some() || persists;
+        if !is_taken && args.take("persist") {
+            persists = true;
+        } else if is_taken {
+            return Err(CommandError::Syntax);
+        } else {
+            time = Some(deadline::take_option(&mut args)?.ok_or(CommandError::Syntax)?);
+        }
+    }
+    let key = ctx.key(1);
+    let now_ms = ctx.data.now_ms;
+    let deadline = time.map(|time| deadline::deadline(time, now_ms, "getex")).transpose()?;
+    let entry = ctx.data.read_string(key)?;
+    let exists = entry.is_some();
+    let is_volatile = entry.is_some_and(|e| e.deadline().is_some());
+    reply_optional(ctx.reply, entry);
+    match deadline {
+        _ if !exists => {}
+        Some(deadline) if deadline <= now_ms => {
+            ctx.data.remove(key);
+            ctx.data.changed(key, events::DEL);
+        }
+        Some(deadline) => {
+            ctx.data.set_deadline(key, Some(deadline));
+            ctx.data.changed(key, events::EXPIRE);
+        }
+        None if persists && is_volatile => {
+            ctx.data.set_deadline(key, None);
+            ctx.data.changed(key, events::PERSIST);
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// `GETRANGE key start end` → the bytes from start to end, both inclusive. O(bytes).
+fn getrange(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let (start, end) = (args::integer(ctx.argv[2])?, args::integer(ctx.argv[3])?);
+    match ctx.data.read_string(ctx.key(1))? {
+        None => ctx.reply.bulk(b""),
+        Some(entry) => {
+            let value = entry.string();
+            ctx.reply.bulk(range(value.bytes(), start, end));
+        }
+    }
+    Ok(())
+}
+
+/// `GETSET key value` → the old value. O(1).
+fn getset(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let key = ctx.key(1);
+    let entry = ctx.data.read_string(key)?;
+    reply_optional(ctx.reply, entry);
+    ctx.data.set_string(key, ctx.argv[2], None);
+    ctx.data.changed(key, events::SET);
+    Ok(())
+}
+
+/// `INCR key` → new value. O(1).
+fn incr(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    add(ctx, 1)
+}
+
+/// `INCRBY key increment` → new value. O(1).
+fn incrby(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    add(ctx, args::integer(ctx.argv[2])?)
+}
+
+/// `INCRBYFLOAT key increment` → new value. O(1).
+fn incrbyfloat(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let (key, increment) = (ctx.key(1), ctx.argv[2]);
+    let mut value = Vec::new();
+    {
+        let entry = ctx.data.write_string(key)?;
+        let old = entry.as_ref().map_or(&b"0"[..], |e| e.string().bytes());
+        numbers::add_decimal(old, increment, &mut value).map_err(|error| match error {
+            numbers::DecimalError::NotANumber => CommandError::NotAFloat,
+            numbers::DecimalError::NotFinite => CommandError::IncrementNotFinite,
+        })?;
+    }
+    replace(ctx, key, &value);
+    ctx.data.changed(key, events::INCRBYFLOAT);
+    ctx.reply.bulk(&value);
+    Ok(())
+}
+
+/// `MGET key [key …]` → their values; null for what is missing or no string. O(keys).
+fn mget(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    ctx.reply.array(ctx.argv.len() - 1);
+    for index in 1..ctx.argv.len() {
+        let entry = ctx.data.read(ctx.key(index)).filter(|e| e.kind() == Kind::String);
+        reply_optional(ctx.reply, entry);
+    }
+    Ok(())
+}
+
+/// `MSET key value [key value …]` → OK. O(keys).
+fn mset(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    check_pairs(ctx)?;
+    set_pairs(ctx, 1..ctx.argv.len(), |_| None);
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// `MSETEX numkeys key value [key value …] [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
+/// → 1, or 0 if NX or XX forbade it. O(keys).
+fn msetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let count = args::integer(ctx.argv[1]).ok().filter(|n| (1..=i64::from(i32::MAX)).contains(n));
+    let count = count.ok_or(CommandError::NumkeysInvalid)? as usize;
+    let end = 2 + count * 2;
+    if ctx.argv.len() < end {
+        return Err(CommandError::WrongArity("msetex".into()));
+    }
+    let options = SetOptions::parse(Args::new(ctx.argv, end), SetForm::Many)?;
+    let deadline = options.deadline(ctx, "msetex")?;
+    let exists = |ctx: &mut Ctx<'_, '_>, index: usize| ctx.data.exists(ctx.key(index));
+    let is_allowed = match options.condition {
+        Some(Condition::Missing) => !(2..end).step_by(2).any(|i| exists(ctx, i)),
+        Some(Condition::Exists) => (2..end).step_by(2).all(|i| exists(ctx, i)),
+        _ => true,
+    };
+    if is_allowed {
+        for index in (2..end).step_by(2) {
+            let key = ctx.key(index);
+            let kept = options.keeps_ttl.then(|| ctx.data.peek(key).and_then(|e| e.deadline()));
+            ctx.data.set_string(key, ctx.argv[index + 1], kept.flatten().or(deadline));
+            ctx.data.changed(key, events::SET);
+            if deadline.is_some() {
+                ctx.data.noted(key, events::EXPIRE);
+            }
+        }
+    }
+    ctx.reply.integer(i64::from(is_allowed));
+    Ok(())
+}
+
+/// `MSETNX key value [key value …]` → 1, or 0 if any of the keys existed. O(keys).
+fn msetnx(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    check_pairs(ctx)?;
+    let is_free = !(1..ctx.argv.len()).step_by(2).any(|index| ctx.data.exists(ctx.key(index)));
+    if is_free {
+        set_pairs(ctx, 1..ctx.argv.len(), |_| None);
+    }
+    ctx.reply.integer(i64::from(is_free));
+    Ok(())
+}
+
+/// `PSETEX key milliseconds value` → OK. O(1).
+fn psetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    set_volatile(ctx, deadline::PX, "psetex")
+}
+
+/// `SET key value [NX | XX | IFEQ value] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
+/// → OK, null if a condition forbade it, or the old value with GET. O(1).
+fn set(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    if ctx.argv.len() == 3 {
+        let key = ctx.key(1);
+        ctx.data.overwrite(key, ctx.argv[2]);
+        ctx.data.changed(key, events::SET);
+        ctx.reply.ok();
+        return Ok(());
+    }
+    set_with_options(ctx)
+}
+
+fn set_with_options(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let options = SetOptions::parse(Args::new(ctx.argv, 3), SetForm::One)?;
+    let deadline = options.deadline(ctx, "set")?;
+    let key = ctx.key(1);
+    let found = if options.returns_old {
+        ctx.data.read_string(key)?
+    } else {
+        ctx.data.write(key).map(store::EntryMut::into_ref)
+    };
+    let is_allowed = match options.condition {
+        None => true,
+        Some(Condition::Exists) => found.is_some(),
+        Some(Condition::Missing) => found.is_none(),
+        Some(Condition::Equal(wanted)) => match found {
+            Some(entry) if entry.kind() != Kind::String => return Err(CommandError::WrongType),
+            Some(entry) => entry.string().bytes() == wanted,
+            None => false,
+        },
+    };
+    let kept = found.and_then(|e| e.deadline()).filter(|_| options.keeps_ttl);
+    if options.returns_old {
+        reply_optional(ctx.reply, found);
+    } else if is_allowed {
+        ctx.reply.ok();
+    } else {
+        ctx.reply.null();
+    }
+    if is_allowed {
+        ctx.data.set_string(key, ctx.argv[2], kept.or(deadline));
+        ctx.data.changed(key, events::SET);
+        if deadline.is_some() {
+            ctx.data.noted(key, events::EXPIRE);
+        }
+    }
+    Ok(())
+}
+
+/// `SETEX key seconds value` → OK. O(1).
+fn setex(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    set_volatile(ctx, deadline::EX, "setex")
+}
+
+/// `SETNX key value` → 1, or 0 if the key existed. O(1).
+fn setnx(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let key = ctx.key(1);
+    let is_free = ctx.data.write(key).is_none();
+    if is_free {
+        ctx.data.set_string(key, ctx.argv[2], None);
+        ctx.data.changed(key, events::SET);
+    }
+    ctx.reply.integer(i64::from(is_free));
+    Ok(())
+}
+
+/// `SETRANGE key offset value` → new length. O(bytes).
+fn setrange(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let offset = args::integer(ctx.argv[2])?;
+    let offset = usize::try_from(offset).map_err(|_| CommandError::OffsetOutOfRange)?;
+    let (key, bytes) = (ctx.key(1), ctx.argv[3]);
+    let old_len = ctx.data.write_string(key)?.map(|e| e.string().len());
+    if bytes.is_empty() {
+        ctx.reply.integer(old_len.unwrap_or(0) as i64);
+        return Ok(());
+    }
+    check_len(ctx, offset, bytes.len())?;
+    if old_len.is_none() {
+        ctx.data.set_string(key, b"", None);
+    }
+    let len = ctx.data.database(key.hash).set_range(key, offset, bytes);
+    ctx.data.changed(key, events::SETRANGE);
+    ctx.reply.integer(len as i64);
+    Ok(())
+}
+
+/// `STRLEN key` → length in bytes; 0 if missing. O(1).
+fn strlen(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let len = ctx.data.read_string(ctx.key(1))?.map_or(0, |entry| entry.string().len());
+    ctx.reply.integer(len as i64);
+    Ok(())
+}
+
+fn add(ctx: &mut Ctx<'_, '_>, increment: i64) -> Outcome {
+    let key = ctx.key(1);
+    let (old, exists) = match ctx.data.write_string(key)? {
+        None => (0, false),
+        Some(entry) => (args::integer(entry.string().bytes())?, true),
+    };
+    let value = old.checked_add(increment).ok_or(CommandError::IncrementOverflow)?;
+    let mut digits = numbers::Digits::default();
+    let digits = digits.format(value);
+    if exists {
+        replace(ctx, key, digits);
+    } else {
+        ctx.data.set_string(key, digits, None);
+    }
+    let event = if increment < 0 { events::DECRBY } else { events::INCRBY };
+    ctx.data.changed(key, event);
+    ctx.reply.integer(value);
+    Ok(())
+}
+
+/// Sets the value of a key that may exist, and leaves its deadline alone.
+fn replace(ctx: &mut Ctx<'_, '_>, key: Key<'_>, value: &[u8]) {
+    let deadline = ctx.data.peek(key).and_then(|entry| entry.deadline());
+    ctx.data.set_string(key, value, deadline);
+}
+
+fn set_volatile(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) -> Outcome {
+    let key = ctx.key(1);
+    let deadline = deadline::deadline((form, ctx.argv[2]), ctx.data.now_ms, command)?;
+    ctx.data.write(key);
+    ctx.data.set_string(key, ctx.argv[3], Some(deadline));
+    ctx.data.changed(key, events::SET);
+    ctx.data.noted(key, events::EXPIRE);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn set_pairs(
+    ctx: &mut Ctx<'_, '_>,
+    range: std::ops::Range<usize>,
+    deadline: impl Fn(usize) -> Option<u64>,
+) {
+    for index in range.step_by(2) {
+        let key = ctx.key(index);
+        ctx.data.write(key);
+        ctx.data.set_string(key, ctx.argv[index + 1], deadline(index));
+        ctx.data.changed(key, events::SET);
+    }
+}
+
+fn check_pairs(ctx: &Ctx<'_, '_>) -> Outcome {
+    if ctx.argv.len() % 2 == 1 {
+        return Ok(());
+    }
+    Err(CommandError::WrongArity(ctx.entry.full_name.clone()))
+}
+
+fn check_len(ctx: &Ctx<'_, '_>, len: usize, more: usize) -> Outcome {
+    match (len as u64).checked_add(more as u64) {
+        Some(total) if total <= ctx.settings.bulk_len_max => Ok(()),
+        _ => Err(CommandError::StringTooLarge),
+    }
+}
+
+/// The part of `bytes` from `start` to `end`, inclusive; negative indices count from the end.
+fn range(bytes: &[u8], start: i64, end: i64) -> &[u8] {
+    let len = bytes.len() as i64;
+    if start < 0 && end < 0 && end < start {
+        return b"";
+    }
+    let from_end = |index: i64| if index < 0 { (len + index).max(0) } else { index };
+    let (start, end) = (from_end(start), from_end(end).min(len - 1));
+    if end < start || len == 0 { b"" } else { &bytes[start as usize..=end as usize] }
+}
+
+/// What must hold for SET to set.
+#[derive(Clone, Copy)]
+enum Condition<'a> {
+    Equal(&'a [u8]),
+    Exists,
+    Missing,
+}
+
+/// Whose options are parsed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SetForm {
+    Many,
+    One,
+}
+
+#[derive(Default)]
+struct SetOptions<'a> {
+    condition: Option<Condition<'a>>,
+    returns_old: bool,
+    keeps_ttl: bool,
+    time: Option<(TimeForm, &'a [u8])>,
+}
+
+impl<'a> SetOptions<'a> {
+    fn parse(mut args: Args<'a>, form: SetForm) -> Result<Self, CommandError> {
+        let mut options = Self::default();
+        while !args.is_empty() {
+            let is_conditional = options.condition.is_some();
+            let has_time = options.time.is_some() || options.keeps_ttl;
+            if !is_conditional && args.take("nx") {
+                options.condition = Some(Condition::Missing);
+            } else if !is_conditional && args.take("xx") {
+                options.condition = Some(Condition::Exists);
+            } else if form == SetForm::One && !is_conditional && args.take("ifeq") {
+                options.condition = Some(Condition::Equal(args.required()?));
+            } else if form == SetForm::One && args.take("get") {
+                options.returns_old = true;
+            } else if !has_time && args.take("keepttl") {
+                options.keeps_ttl = true;
+            } else if !has_time && let Some(time) = deadline::take_option(&mut args)? {
+                options.time = Some(time);
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(options)
+    }
+
+    fn deadline(
+        &self,
+        ctx: &Ctx<'_, '_>,
+        command: &'static str,
+    ) -> Result<Option<u64>, CommandError> {
+        self.time.map(|time| deadline::deadline(time, ctx.data.now_ms, command)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::range;
+
+    #[test]
+    fn ranges_are_clamped_as_in_redis() {
+        let bytes = b"Hello World";
+        for (start, end, expected) in [
+            (0, 4, &b"Hello"[..]),
+            (-5, -1, b"World"),
+            (0, -1, b"Hello World"),
+            (5, 3, b""),
+            (-1, -5, b""),
+            (-100, 2, b"Hel"),
+            (20, 30, b""),
+            (0, 100, b"Hello World"),
+            (-100, -50, b"H"),
+        ] {
+            assert_eq!(range(bytes, start, end), expected, "{start} {end}");
+        }
+        assert_eq!(range(b"", 0, -1), b"");
+    }
+}
