@@ -66,9 +66,14 @@ fn transaction(session: &Session, entry: &Entry) -> Outcome {
     Ok(())
 }
 
-fn memory(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
+/// Whether more memory is used than allowed.
+pub fn is_memory_short(settings: &Settings) -> bool {
     let limit = settings.memory_bytes_max;
-    if limit == 0 || base::memory::used() <= limit {
+    limit != 0 && limit < base::memory::used()
+}
+
+fn memory(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
+    if !is_memory_short(settings) {
         return Ok(());
     }
     let grows = |e: &Entry| e.row.flags.has(Flags::DENYOOM);

@@ -1,11 +1,12 @@
 //! What a command sees: its arguments, the data, the reply, its session.
 
 use crate::command::Outcome;
-use crate::data::{Data, Held};
+use crate::data::Data;
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::keyspace::LockedShard;
 use crate::run;
+use crate::scripting::ThreadScripting;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::table::Entry;
@@ -39,6 +40,7 @@ pub struct Ctx<'c, 'e> {
     pub engine: &'e Engine,
     pub settings: &'c Settings,
     pub host: &'e dyn Host,
+    pub scripting: &'c ThreadScripting,
     pub(crate) keys: &'c [HashedKey],
 }
 
@@ -60,24 +62,33 @@ impl<'c, 'e> Ctx<'c, 'e> {
     }
 
     /// Runs another call within this one, under the same locks and the same time; its reply goes
-    /// to the same place.
-    pub fn call(&mut self, argv: Argv<'_>, entry: &'static Entry, origin: Origin) -> Outcome {
+    /// to the same place, or to `reply`.
+    pub fn call(
+        &mut self,
+        argv: Argv<'_>,
+        entry: &'static Entry,
+        origin: Origin,
+        reply: Option<&mut Reply>,
+    ) -> Outcome {
+        let started = self.engine.clock().now_ns();
         let mut inner = Ctx {
             argv,
             entry,
             origin,
             data: &mut *self.data,
-            reply: &mut *self.reply,
+            reply: reply.unwrap_or(&mut *self.reply),
             session: &mut *self.session,
             engine: self.engine,
             settings: self.settings,
             host: self.host,
+            scripting: self.scripting,
             keys: &[],
         };
         inner.data.db = inner.session.db;
         let outcome = run::invoke(&mut inner);
-        let db = inner.session.db;
-        self.data.db = db;
+        self.data.db = self.session.db;
+        let duration = self.engine.clock().now_ns().saturating_sub(started);
+        run::count_call(self.data, entry, duration, &outcome, self.settings);
         outcome
     }
 
@@ -91,7 +102,7 @@ impl<'c, 'e> Ctx<'c, 'e> {
         let shards = self.data.keyspace().locks().len() as u32;
         let mut index = 0;
         while index < shards {
-            let step = if self.data.held == Held::All {
+            let step = if self.data.exclusive.is_some() {
                 visit(index, self.data.shard_at(index))
             } else {
                 self.visit_free(index, &mut visit)

@@ -10,9 +10,8 @@ use crate::error::CommandError;
 use crate::events::{self, Event};
 use crate::keyspace::{Keyspace, LockedShard};
 use crate::statistics::ThreadStatistics;
-use base::lock::{Guard, Inside};
+use base::lock::{Exclusive, Guard, Inside};
 use base::rand::Rng;
-use smallvec::SmallVec;
 use std::sync::Arc;
 use store::{Database, Entry, EntryMut, EntryRef, Key, Kind, Live};
 
@@ -22,15 +21,6 @@ pub trait Reclaim: Sync {
     fn reclaim(&self, entry: Entry);
     /// Frees a whole database.
     fn reclaim_database(&self, database: Database);
-}
-
-/// Reach that a [`Data`] has at the moment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Held {
-    /// Nothing, or the shards of the call's keys.
-    Keys,
-    /// The gate: every shard is free to be taken.
-    All,
 }
 
 /// A thread's access to the keyspace; between calls it holds nothing.
@@ -48,8 +38,9 @@ pub struct Data<'e> {
     /// Changes of the present call: 0 means that nothing follows from it.
     pub changes: u64,
     pub(crate) keyspace: &'e Keyspace,
-    pub(crate) guards: SmallVec<[(u32, Guard<'e, LockedShard>); 2]>,
-    pub(crate) held: Held,
+    pub(crate) guards: Vec<(u32, Guard<'e, LockedShard>)>,
+    /// Alone behind the gate: every shard is free to be taken.
+    pub(crate) exclusive: Option<Exclusive<'e>>,
     pub(crate) inside: Option<Inside<'e>>,
     reclaim: &'e dyn Reclaim,
 }
@@ -71,8 +62,8 @@ impl<'e> Data<'e> {
             statistics,
             changes: 0,
             keyspace,
-            guards: SmallVec::new(),
-            held: Held::Keys,
+            guards: Vec::new(),
+            exclusive: None,
             inside: None,
             reclaim,
         }
@@ -233,7 +224,7 @@ impl<'e> Data<'e> {
         let shard = if is_first {
             &mut *self.guards[0].1
         } else {
-            other_shard(&mut self.guards, self.keyspace, self.held, index)
+            other_shard(&mut self.guards, self.keyspace, self.exclusive.as_ref(), index)
         };
         let LockedShard { data, watched } = shard;
         match data.database(db).live(key, now_ms) {
@@ -251,12 +242,18 @@ impl<'e> Data<'e> {
 
     #[cold]
     fn other_shard(&mut self, index: u32) -> &mut LockedShard {
-        other_shard(&mut self.guards, self.keyspace, self.held, index)
+        other_shard(&mut self.guards, self.keyspace, self.exclusive.as_ref(), index)
     }
 
     /// The sink for what is removed.
     pub fn reclaim(&self) -> &'e dyn Reclaim {
         self.reclaim
+    }
+
+    /// Lets go of every shard and of the gate.
+    pub(crate) fn release(&mut self) {
+        self.guards.clear();
+        self.exclusive = None;
     }
 
     /// The keyspace, for its measures.
@@ -266,15 +263,14 @@ impl<'e> Data<'e> {
 }
 
 fn other_shard<'d, 'e>(
-    guards: &'d mut SmallVec<[(u32, Guard<'e, LockedShard>); 2]>,
+    guards: &'d mut Vec<(u32, Guard<'e, LockedShard>)>,
     keyspace: &'e Keyspace,
-    held: Held,
+    exclusive: Option<&Exclusive<'e>>,
     index: u32,
 ) -> &'d mut LockedShard {
     let place = guards.binary_search_by_key(&index, |(i, _)| *i).unwrap_or_else(|place| {
-        assert!(held == Held::All, "a call touched a key that its row does not name");
-        let guard = keyspace.locks()[index as usize].try_lock(0);
-        guards.insert(place, (index, guard.expect("behind the gate every shard is free")));
+        let alone = exclusive.expect("a call touches only keys that its row names");
+        guards.insert(place, (index, keyspace.locks()[index as usize].lock_alone(alone, 0)));
         place
     });
     &mut guards[place].1

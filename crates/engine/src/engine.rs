@@ -4,6 +4,7 @@ use crate::command::Command;
 use crate::data::Reclaim;
 use crate::keyspace::Keyspace;
 use crate::pause::Pause;
+use crate::scripting::Scripts;
 use crate::settings::Settings;
 use crate::statistics::{ErrorStatistics, ThreadStatistics};
 use crate::table::CommandTable;
@@ -19,7 +20,7 @@ pub struct Parts {
     pub rows: &'static [&'static [Command]],
     pub settings: Settings,
     pub clock: Arc<dyn Clock>,
-    pub wake: Arc<dyn Wake + Send + Sync>,
+    pub wake: Arc<dyn Wake>,
     pub reclaim: Box<dyn Reclaim + Send + Sync>,
     /// Power of two.
     pub shards: usize,
@@ -36,6 +37,7 @@ pub struct Engine {
     pub gate: Gate,
     pub tickets: Tickets,
     pub pause: Pause,
+    pub scripts: Scripts,
     pub errors: ErrorStatistics,
     pub(crate) reclaim: Box<dyn Reclaim + Send + Sync>,
     pub(crate) seed: u64,
@@ -43,7 +45,7 @@ pub struct Engine {
     settings_generation: AtomicU64,
     threads: Box<[ThreadStatistics]>,
     clock: Arc<dyn Clock>,
-    wake: Arc<dyn Wake + Send + Sync>,
+    wake: Arc<dyn Wake>,
 }
 
 impl Engine {
@@ -63,6 +65,7 @@ impl Engine {
             gate: Gate::new(parts.threads, Arc::clone(&parts.wake)),
             tickets: Tickets::default(),
             pause: Pause::default(),
+            scripts: Scripts::default(),
             errors: ErrorStatistics::default(),
             reclaim: parts.reclaim,
             seed: parts.seed,

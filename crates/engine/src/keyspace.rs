@@ -26,7 +26,7 @@ impl Keyspace {
         shards: usize,
         databases: usize,
         seed: u64,
-        wake: &Arc<dyn Wake + Send + Sync>,
+        wake: &Arc<dyn Wake>,
     ) -> Self {
         assert!(shards.is_power_of_two() && shards <= 1 << 16, "shard index is 16 hash bits");
         let hints: Arc<[PrefetchHint]> =
@@ -35,7 +35,7 @@ impl Keyspace {
             data: Shard::new(databases, Arc::clone(&hints), index * databases, seed ^ index as u64),
             watched: WatchTable::default(),
         };
-        let locks = (0..shards).map(|i| ShardLock::new(shard(i), Arc::clone(wake))).collect();
+        let locks = (0..shards).map(|i| ShardLock::new(i as u32, shard(i), Arc::clone(wake))).collect();
         Self { locks, hints, hash: KeyedHash::new(seed), databases }
     }
 

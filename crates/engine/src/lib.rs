@@ -26,6 +26,8 @@ pub mod data;
 pub mod context;
 pub mod host;
 
+pub mod scripting;
+
 pub mod commands;
 pub mod table;
 

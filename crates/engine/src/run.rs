@@ -9,15 +9,16 @@ use crate::admit;
 use crate::batch::{Batch, End, REQUESTS_MAX, Request};
 use crate::command::{Flags, Outcome, Reach};
 use crate::context::{Ctx, HashedKey, Origin};
-use crate::data::{Data, Held};
+use crate::data::Data;
 use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::host::Host;
 use crate::keys;
+use crate::scripting::ThreadScripting;
 use crate::session::{QueuedCall, Replies, Session};
 use crate::settings::Settings;
 use crate::table::Entry;
-use base::lock::{Exclusive, Queued, acquire_set};
+use base::lock::{Queued, acquire_set};
 use resp::{Argv, Limits, ProtocolError, Reply, RequestParser};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub struct Executor<'e> {
     settings: Arc<Settings>,
     settings_generation: u64,
     data: Data<'e>,
+    scripting: ThreadScripting,
     batch: Batch,
     keys: Vec<HashedKey>,
     wall_ms: u64,
@@ -58,8 +60,9 @@ pub enum Served {
     Idle { wanted: usize },
     /// There may be more requests; the reply should be written first.
     More,
-    /// The next request waits: serve again when the session's token is woken.
-    Suspended,
+    /// The next request waits: serve again when the session's token is woken, or at `retry_at`
+    /// (monotonic nanoseconds) if nobody woke it until then.
+    Suspended { retry_at: Option<u64> },
     /// The session has ended: write the reply, then close.
     Closing,
     /// The input is no protocol: the reply holds the error; write it, then close.
@@ -68,13 +71,8 @@ pub enum Served {
 
 enum Flow {
     Done,
-    Suspended,
-}
-
-/// What a running call holds beside its shards.
-enum Hold<'e> {
-    All(#[allow(dead_code, reason = "held for its drop")] Exclusive<'e>),
-    Shards,
+    /// To be tried again when woken, or at this time.
+    Suspended { retry_at: Option<u64> },
 }
 
 impl<'e> Executor<'e> {
@@ -89,6 +87,7 @@ impl<'e> Executor<'e> {
             settings: engine.settings(),
             settings_generation: engine.settings_generation(),
             data: Data::new(&engine.keyspace, statistics, &*engine.reclaim, seed),
+            scripting: ThreadScripting::default(),
             batch: Batch::default(),
             keys: Vec::new(),
             wall_ms: 0,
@@ -164,7 +163,7 @@ impl<'e> Executor<'e> {
             let (entry, hash) = self.row_of(request, argv);
             match self.run_request(session, entry, hash, argv, reply) {
                 Flow::Done => *consumed = request.end,
-                Flow::Suspended => return Some(Served::Suspended),
+                Flow::Suspended { retry_at } => return Some(Served::Suspended { retry_at }),
             }
             if session.is_closing {
                 return Some(Served::Closing);
@@ -196,7 +195,7 @@ impl<'e> Executor<'e> {
         if self.data.inside.is_none() {
             match self.engine.gate.enter(self.slot, session.token, self.tick_ns) {
                 Ok(inside) => self.data.inside = Some(inside),
-                Err(Queued) => return Flow::Suspended,
+                Err(Queued { retry_at }) => return Flow::Suspended { retry_at },
             }
             self.read_settings();
         }
@@ -214,7 +213,7 @@ impl<'e> Executor<'e> {
         match session.replies {
             Replies::On | Replies::SkipNext => {}
             Replies::Off => reply.truncate(position),
-            Replies::Skipping if matches!(flow, Flow::Suspended) => {
+            Replies::Skipping if matches!(flow, Flow::Suspended { .. }) => {
                 session.replies = Replies::SkipNext;
             }
             Replies::Skipping => {
@@ -239,7 +238,8 @@ impl<'e> Executor<'e> {
             return Flow::Done;
         }
         if admit::is_paused(self.engine, session, entry) && self.engine.pause.wait(session.token) {
-            return Flow::Suspended;
+            self.withdraw(session);
+            return Flow::Suspended { retry_at: None };
         }
         if let Some(transaction) = &mut session.transaction
             && !entry.row.flags.has(Flags::UNQUEUED)
@@ -250,19 +250,17 @@ impl<'e> Executor<'e> {
         }
         let mut keys = std::mem::take(&mut self.keys);
         keys.clear();
-        let hold = self.acquire(session, entry, hash, argv, &mut keys);
-        let flow = match hold {
-            Ok(hold) => {
+        let held = self.acquire(session, entry, hash, argv, &mut keys);
+        let flow = match held {
+            Ok(()) => {
                 session.waiting_since = None;
                 self.run_held(session, entry, argv, &keys, reply);
-                self.data.guards.clear();
-                self.data.held = Held::Keys;
-                drop(hold);
+                self.data.release();
                 Flow::Done
             }
-            Err(Queued) => {
+            Err(Queued { retry_at }) => {
                 session.waiting_since.get_or_insert(self.tick_ns);
-                Flow::Suspended
+                Flow::Suspended { retry_at }
             }
         };
         self.keys = keys;
@@ -299,6 +297,7 @@ impl<'e> Executor<'e> {
             engine: self.engine,
             settings: &self.settings,
             host: self.host,
+            scripting: &self.scripting,
             keys,
         };
         let outcome = invoke(&mut ctx);
@@ -321,9 +320,9 @@ impl<'e> Executor<'e> {
         hash: Option<u64>,
         argv: Argv<'_>,
         keys: &mut Vec<HashedKey>,
-    ) -> Result<Hold<'e>, Queued> {
+    ) -> Result<(), Queued> {
         match entry.row.reach.of(argv) {
-            Reach::None => Ok(Hold::Shards),
+            Reach::None => Ok(()),
             Reach::Keys => {
                 if let Some(argument) = entry.only_key {
                     let hash = hash.unwrap_or_else(|| self.engine.keyspace.hash(&argv[argument]));
@@ -338,26 +337,26 @@ impl<'e> Executor<'e> {
             Reach::All => self.acquire_all(session),
             // Inside its own walk a call takes one shard at a time, and no mark at the gate may
             // stand for as long as that takes.
-            Reach::Slices => Ok(Hold::Shards),
+            Reach::Slices => Ok(()),
             Reach::Transaction => self.acquire_transaction(session),
             Reach::ByArguments(_) => unreachable!("a reach by arguments yields a plain one"),
         }
     }
 
     #[inline]
-    fn acquire_one(&mut self, session: &mut Session, hash: u64) -> Result<Hold<'e>, Queued> {
+    fn acquire_one(&mut self, session: &mut Session, hash: u64) -> Result<(), Queued> {
         let index = self.engine.keyspace.shard_index(hash);
         let lock = &self.engine.keyspace.locks()[index];
         let guard = lock.acquire(&mut session.claim, session.token, self.tick_ns)?;
         self.data.guards.push((index as u32, guard));
-        Ok(Hold::Shards)
+        Ok(())
     }
 
     fn acquire_many(
         &mut self,
         session: &mut Session,
         hashes: SmallVec<[u64; 16]>,
-    ) -> Result<Hold<'e>, Queued> {
+    ) -> Result<(), Queued> {
         let keyspace = &self.engine.keyspace;
         let mut indices: SmallVec<[u32; 16]> =
             hashes.iter().map(|hash| keyspace.shard_index(*hash) as u32).collect();
@@ -374,22 +373,22 @@ impl<'e> Executor<'e> {
             insist,
             &mut self.data.guards,
         )?;
-        Ok(Hold::Shards)
+        Ok(())
     }
 
-    fn acquire_all(&mut self, session: &mut Session) -> Result<Hold<'e>, Queued> {
+    fn acquire_all(&mut self, session: &mut Session) -> Result<(), Queued> {
         let insist = self.is_insisting(session);
         self.data.inside = None;
         let gate = &self.engine.gate;
         let exclusive = gate.close(&mut session.gate_claim, session.token, self.tick_ns, insist)?;
-        self.data.held = Held::All;
+        self.data.exclusive = Some(exclusive);
         self.tick_ns = self.engine.clock().now_ns();
         self.read_wall_clock();
         self.read_settings();
-        Ok(Hold::All(exclusive))
+        Ok(())
     }
 
-    fn acquire_transaction(&mut self, session: &mut Session) -> Result<Hold<'e>, Queued> {
+    fn acquire_transaction(&mut self, session: &mut Session) -> Result<(), Queued> {
         let mut hashes: SmallVec<[u64; 16]> =
             session.watched.iter().map(|watched| watched.hash).collect();
         let mut touches_all = false;
@@ -430,8 +429,20 @@ impl<'e> Executor<'e> {
         }
         self.engine.errors.count(&error.code());
         reply.error(error.text().as_bytes());
+        self.withdraw(session);
         if let Some(transaction) = &mut session.transaction {
             transaction.is_doomed = true;
+        }
+    }
+
+    /// Gives up what a suspended call waits for.
+    fn withdraw(&mut self, session: &mut Session) {
+        session.waiting_since = None;
+        if !session.claim.is_idle() {
+            session.claim.withdraw(self.engine.keyspace.locks(), session.token);
+        }
+        if !session.gate_claim.is_idle() {
+            self.engine.gate.withdraw(&mut session.gate_claim, session.token);
         }
     }
 

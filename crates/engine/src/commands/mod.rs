@@ -6,8 +6,9 @@ use crate::command::Command;
 
 pub mod common;
 
+mod scripting;
 mod string;
 mod string_lcs;
 
 /// Every family of the engine's own.
-pub const FAMILIES: &[&[Command]] = &[string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[scripting::COMMANDS, string::COMMANDS];

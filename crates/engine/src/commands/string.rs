@@ -9,7 +9,7 @@ use crate::context::Ctx;
 use crate::error::CommandError;
 use crate::events;
 use crate::keys::{self, KeySpec};
-use base::numbers;
+use base::numbers::{IntegerBuffer, LongDouble};
 use store::{Key, Kind};
 
 const ROW: Command =
@@ -334,15 +334,15 @@ fn incrby(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `INCRBYFLOAT key increment` → new value. O(1).
 fn incrbyfloat(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (key, increment) = (ctx.key(1), ctx.argv[2]);
+    let old = match ctx.data.write_string(key)? {
+        None => LongDouble::parse(b"0"),
+        Some(entry) => LongDouble::parse(entry.string().bytes()),
+    };
+    let old = old.ok_or(CommandError::NotAFloat)?;
+    let increment = LongDouble::parse(increment).ok_or(CommandError::NotAFloat)?;
+    let sum = old.checked_add(increment).filter(LongDouble::is_finite);
     let mut value = Vec::new();
-    {
-        let entry = ctx.data.write_string(key)?;
-        let old = entry.as_ref().map_or(&b"0"[..], |e| e.string().bytes());
-        numbers::add_decimal(old, increment, &mut value).map_err(|error| match error {
-            numbers::DecimalError::NotANumber => CommandError::NotAFloat,
-            numbers::DecimalError::NotFinite => CommandError::IncrementNotFinite,
-        })?;
-    }
+    sum.ok_or(CommandError::IncrementNotFinite)?.append_to(&mut value);
     replace(ctx, key, &value);
     ctx.data.changed(key, events::INCRBYFLOAT);
     ctx.reply.bulk(&value);
@@ -516,7 +516,7 @@ fn add(ctx: &mut Ctx<'_, '_>, increment: i64) -> Outcome {
         Some(entry) => (args::integer(entry.string().bytes())?, true),
     };
     let value = old.checked_add(increment).ok_or(CommandError::IncrementOverflow)?;
-    let mut digits = numbers::Digits::default();
+    let mut digits = IntegerBuffer::new();
     let digits = digits.format(value);
     if exists {
         replace(ctx, key, digits);

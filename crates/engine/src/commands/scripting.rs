@@ -1,0 +1,213 @@
+//! Scripting: EVAL, EVALSHA and the cache of scripts.
+
+use crate::args;
+use crate::command::{Categories, Command, Flags, Group, Origin, Outcome, Reach};
+use crate::context::Ctx;
+use crate::error::CommandError;
+use crate::keys::{self, KeySpec};
+use crate::scripting::{self, Script, ScriptArguments};
+use std::sync::Arc;
+
+const ROW: Command =
+    Command { group: Group::Scripting, acl: Categories::SCRIPTING, since: "2.6.0", ..Command::NEW };
+const CACHE: Flags = Flags::NOSCRIPT;
+const RUN: Flags = Flags::NOSCRIPT.with(Flags::SKIP_MONITOR).with(Flags::NO_MANDATORY_KEYS);
+const RUN_RW: Flags = RUN.with(Flags::MAY_REPLICATE).with(Flags::STALE).with(Flags::MOVABLE_KEYS);
+const RUN_RO: Flags = RUN.with(Flags::READONLY).with(Flags::STALE).with(Flags::MOVABLE_KEYS);
+const KEYS_RW: &[KeySpec] = &[KeySpec::counted(2, 1, keys::RW_ACCESS_UPDATE)];
+const KEYS_RO: &[KeySpec] = &[KeySpec::counted(2, 1, keys::RO_ACCESS)];
+
+const RUNNING: Command = Command { arity: -3, flags: RUN_RW, reach: Reach::All, ..ROW };
+
+pub(crate) const COMMANDS: &[Command] = &[
+    Command { name: "eval", keys: KEYS_RW, run: eval, ..RUNNING },
+    Command {
+        name: "eval_ro",
+        flags: RUN_RO,
+        keys: KEYS_RO,
+        since: "7.0.0",
+        run: eval_ro,
+        ..RUNNING
+    },
+    Command { name: "evalsha", keys: KEYS_RW, run: evalsha, ..RUNNING },
+    Command {
+        name: "evalsha_ro",
+        flags: RUN_RO,
+        keys: KEYS_RO,
+        since: "7.0.0",
+        run: evalsha_ro,
+        ..RUNNING
+    },
+    Command { name: "script", arity: -2, subcommands: SCRIPT, acl: Categories::NONE, ..ROW },
+];
+
+const SCRIPT: &[Command] = &[
+    Command { name: "debug", arity: -3, flags: CACHE, since: "3.2.0", run: script_debug, ..ROW },
+    Command {
+        name: "exists",
+        arity: -3,
+        flags: CACHE.with(Flags::STALE),
+        run: script_exists,
+        ..ROW
+    },
+    Command {
+        name: "flush",
+        arity: -2,
+        flags: CACHE.with(Flags::STALE),
+        reach: Reach::All,
+        run: script_flush,
+        ..ROW
+    },
+    Command {
+        name: "help",
+        arity: 2,
+        flags: Flags::LOADING.with(Flags::STALE),
+        since: "5.0.0",
+        run: script_help,
+        ..ROW
+    },
+    Command {
+        name: "kill",
+        arity: 2,
+        flags: CACHE.with(Flags::ALLOW_BUSY),
+        run: script_kill,
+        ..ROW
+    },
+    Command { name: "load", arity: 3, flags: CACHE.with(Flags::STALE), run: script_load, ..ROW },
+    Command {
+        name: "show",
+        arity: 3,
+        flags: CACHE.with(Flags::STALE),
+        since: "8.0.0",
+        origin: Origin::Valkey,
+        run: script_show,
+        ..ROW
+    },
+];
+
+/// `EVAL script numkeys [key …] [arg …]` → what the script returns. Runs alone.
+fn eval(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    eval_body(ctx, Writes::Allowed)
+}
+
+/// `EVAL_RO script numkeys [key …] [arg …]` → as EVAL, for scripts that only read.
+fn eval_ro(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    eval_body(ctx, Writes::Refused)
+}
+
+/// `EVALSHA sha1 numkeys [key …] [arg …]` → as EVAL, for a cached script.
+fn evalsha(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    eval_cached(ctx, Writes::Allowed)
+}
+
+/// `EVALSHA_RO sha1 numkeys [key …] [arg …]` → as EVAL_RO, for a cached script.
+fn evalsha_ro(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    eval_cached(ctx, Writes::Refused)
+}
+
+/// `SCRIPT DEBUG YES | SYNC | NO` → an error: there is no debugger.
+fn script_debug(_ctx: &mut Ctx<'_, '_>) -> Outcome {
+    Err(CommandError::ScriptDebugger)
+}
+
+/// `SCRIPT EXISTS sha1 [sha1 …]` → for each 1 if it is cached, else 0.
+fn script_exists(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    ctx.reply.array(ctx.argv.len() - 2);
+    for text in ctx.argv.iter().skip(2) {
+        let script = scripting::parse_digest(text).and_then(|d| ctx.engine.scripts.find(&d));
+        ctx.reply.integer(i64::from(script.is_some()));
+    }
+    Ok(())
+}
+
+/// `SCRIPT FLUSH [ASYNC | SYNC]` → OK.
+fn script_flush(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let is_mode = |word: &[u8]| args::is_word(word, "async") || args::is_word(word, "sync");
+    match ctx.argv.get(2) {
+        Some(mode) if 3 < ctx.argv.len() || !is_mode(mode) => Err(CommandError::ScriptFlushMode),
+        _ => {
+            ctx.engine.scripts.flush();
+            ctx.reply.ok();
+            Ok(())
+        }
+    }
+}
+
+/// `SCRIPT HELP` → the subcommands.
+fn script_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    const LINES: &[&str] = &[
+        "SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "EXISTS <sha1> [<sha1> ...]",
+        "    Tell which of the scripts with these digests are cached.",
+        "FLUSH [ASYNC|SYNC]",
+        "    Forget all cached scripts.",
+        "KILL",
+        "    End the script that is running, unless it has written.",
+        "LOAD <script>",
+        "    Cache a script without running it, and return its digest.",
+        "SHOW <sha1>",
+        "    Return the text of a cached script.",
+        "HELP",
+        "    Print this help.",
+    ];
+    ctx.reply.array(LINES.len());
+    LINES.iter().for_each(|line| ctx.reply.simple(line));
+    Ok(())
+}
+
+/// `SCRIPT KILL` → an error: scripts run alone, so none is running now.
+fn script_kill(_ctx: &mut Ctx<'_, '_>) -> Outcome {
+    Err(CommandError::ScriptNotBusy)
+}
+
+/// `SCRIPT LOAD script` → its digest.
+fn script_load(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let body = ctx.argv[2];
+    let script = ctx.engine.scripts.prepare(body)?;
+    ctx.scripting.check(ctx, &script)?;
+    ctx.engine.scripts.add(body, true)?;
+    ctx.reply.bulk(&script.digest);
+    Ok(())
+}
+
+/// `SCRIPT SHOW sha1` → the text of a cached script.
+fn script_show(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let script = find(ctx, ctx.argv[2])?;
+    ctx.reply.bulk(&script.body);
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    Allowed,
+    Refused,
+}
+
+fn eval_body(ctx: &mut Ctx<'_, '_>, writes: Writes) -> Outcome {
+    let arguments = arguments(ctx)?;
+    let script = ctx.engine.scripts.add(ctx.argv[1], false)?;
+    ctx.scripting.run(ctx, &script, arguments, writes == Writes::Refused)
+}
+
+fn eval_cached(ctx: &mut Ctx<'_, '_>, writes: Writes) -> Outcome {
+    let arguments = arguments(ctx)?;
+    let script = find(ctx, ctx.argv[1])?;
+    ctx.scripting.run(ctx, &script, arguments, writes == Writes::Refused)
+}
+
+fn find(ctx: &Ctx<'_, '_>, digest: &[u8]) -> Result<Arc<Script>, CommandError> {
+    scripting::parse_digest(digest)
+        .and_then(|digest| ctx.engine.scripts.find(&digest))
+        .ok_or(CommandError::NoScript)
+}
+
+fn arguments<'c>(ctx: &Ctx<'c, '_>) -> Result<ScriptArguments<'c>, CommandError> {
+    const FIRST_KEY: usize = 3;
+    let count = args::integer(ctx.argv[2])?;
+    let rest = ctx.argv.slice(FIRST_KEY);
+    let count = usize::try_from(count).map_err(|_| CommandError::NumkeysNotPositive)?;
+    if rest.len() < count {
+        return Err(CommandError::NumkeysTooLarge);
+    }
+    Ok(ScriptArguments { keys: rest.first(count), values: rest.slice(count) })
+}

@@ -1,0 +1,215 @@
+//! Scripts: the cache that all threads share, and each thread's interpreter.
+//!
+//! A script runs behind the gate: it may touch any key, declared or not, and nobody else's call is
+//! between its own. The interpreter belongs to the thread; nothing of a script's state outlives its
+//! run, because its globals are protected.
+
+mod convert;
+mod lua;
+mod prelude;
+
+pub use lua::{ScriptArguments, ThreadScripting};
+
+use crate::error::CommandError;
+use parking_lot::RwLock;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// SHA1 of a script's body, in lower-case hexadecimal.
+pub type Digest = [u8; 40];
+
+/// One cached script.
+#[derive(Debug)]
+pub struct Script {
+    pub digest: Digest,
+    pub body: Box<[u8]>,
+    pub flags: ScriptFlags,
+}
+
+/// What a script promises in its first line (`#!lua flags=no-writes`).
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct ScriptFlags {
+    pub allows_oom: bool,
+    pub never_writes: bool,
+}
+
+/// The cache of scripts.
+#[derive(Default)]
+pub struct Scripts {
+    cached: RwLock<Cache>,
+    /// Changes when scripts are forgotten: threads then drop what they compiled.
+    generation: AtomicU64,
+}
+
+#[derive(Default)]
+struct Cache {
+    scripts: HashMap<Digest, Cached>,
+    /// Scripts that only EVAL brought, oldest first: bounded, for clients that build their
+    /// scripts' texts anew each time.
+    evaluated: VecDeque<Digest>,
+    evicted: u64,
+}
+
+struct Cached {
+    script: Arc<Script>,
+    is_loaded: bool,
+}
+
+/// Scripts that EVAL (not SCRIPT LOAD) brought and that are kept.
+const EVALUATED_MAX: usize = 500;
+
+impl Scripts {
+    /// The script with this digest.
+    pub fn find(&self, digest: &Digest) -> Option<Arc<Script>> {
+        self.cached.read().scripts.get(digest).map(|cached| Arc::clone(&cached.script))
+    }
+
+    /// The cached script with this body, which is cached now if it was not.
+    ///
+    /// # Errors
+    /// A first line that names an engine or flags that do not exist.
+    pub fn add(&self, body: &[u8], is_loaded: bool) -> Result<Arc<Script>, CommandError> {
+        let digest = digest(body);
+        if !is_loaded && let Some(script) = self.find(&digest) {
+            return Ok(script);
+        }
+        let script = self.prepare(body)?;
+        let mut cache = self.cached.write();
+        if let Some(cached) = cache.scripts.get_mut(&digest) {
+            cached.is_loaded |= is_loaded;
+            return Ok(Arc::clone(&cached.script));
+        }
+        cache.scripts.insert(digest, Cached { script: Arc::clone(&script), is_loaded });
+        if !is_loaded {
+            cache.evaluated.push_back(digest);
+            self.evict(&mut cache);
+        }
+        Ok(script)
+    }
+
+    /// A script that is not cached yet.
+    ///
+    /// # Errors
+    /// As [`Scripts::add`].
+    pub fn prepare(&self, body: &[u8]) -> Result<Arc<Script>, CommandError> {
+        let flags = parse_first_line(body)?;
+        Ok(Arc::new(Script { digest: digest(body), body: body.into(), flags }))
+    }
+
+    /// Forgets all scripts.
+    pub fn flush(&self) {
+        let mut cache = self.cached.write();
+        cache.scripts.clear();
+        cache.evaluated.clear();
+        // Pairs with the acquire in `generation`.
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Number of cached scripts, their bytes, and how many were evicted so far.
+    pub fn measure(&self) -> (usize, usize, u64) {
+        let cache = self.cached.read();
+        let bytes = cache.scripts.values().map(|c| c.script.body.len() + size_of::<Script>()).sum();
+        (cache.scripts.len(), bytes, cache.evicted)
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn evict(&self, cache: &mut Cache) {
+        while EVALUATED_MAX < cache.evaluated.len() {
+            let Some(oldest) = cache.evaluated.pop_front() else { return };
+            if cache.scripts.get(&oldest).is_some_and(|cached| !cached.is_loaded) {
+                cache.scripts.remove(&oldest);
+                cache.evicted += 1;
+            }
+        }
+    }
+}
+
+/// The SHA1 of a script's body.
+pub fn digest(body: &[u8]) -> Digest {
+    hexadecimal(&sha1_smol::Sha1::from(body).digest().bytes())
+}
+
+/// A digest as a client wrote it, in any case.
+pub fn parse_digest(text: &[u8]) -> Option<Digest> {
+    let mut digest: Digest = text.try_into().ok()?;
+    digest.make_ascii_lowercase();
+    Some(digest)
+}
+
+fn hexadecimal(bytes: &[u8; 20]) -> Digest {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 40];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
+}
+
+/// Reads `#!lua flags=…`, if the script begins so.
+fn parse_first_line(body: &[u8]) -> Result<ScriptFlags, CommandError> {
+    let mut flags = ScriptFlags::default();
+    if !body.starts_with(b"#!") {
+        return Ok(flags);
+    }
+    let Some(end) = body.iter().position(|byte| *byte == b'\n') else {
+        return Err(CommandError::ScriptShebang("Invalid script shebang".into()));
+    };
+    let line = String::from_utf8_lossy(&body[2..end]);
+    let mut words = line.split_ascii_whitespace();
+    let engine = words.next().unwrap_or_default();
+    if !engine.eq_ignore_ascii_case("lua") {
+        let text = format!("Unexpected engine in script shebang: {engine}");
+        return Err(CommandError::ScriptShebang(text.into()));
+    }
+    for word in words {
+        let Some(list) = word.strip_prefix("flags=") else {
+            let text = format!("Unknown lua shebang option: {word}");
+            return Err(CommandError::ScriptShebang(text.into()));
+        };
+        for flag in list.split(',').filter(|flag| !flag.is_empty()) {
+            match flag {
+                "no-writes" => flags.never_writes = true,
+                "allow-oom" => flags.allows_oom = true,
+                "allow-stale" | "no-cluster" | "allow-cross-slot-keys" => {}
+                _ => {
+                    let text = format!("Unexpected flag in script shebang: {flag}");
+                    return Err(CommandError::ScriptShebang(text.into()));
+                }
+            }
+        }
+    }
+    Ok(flags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_that_only_eval_brought_are_bounded() {
+        let scripts = Scripts::default();
+        let loaded = scripts.add(b"return 'loaded'", true).unwrap();
+        for index in 0..EVALUATED_MAX + 10 {
+            scripts.add(format!("return {index}").as_bytes(), false).unwrap();
+        }
+        assert_eq!(scripts.measure().0, EVALUATED_MAX + 1);
+        assert_eq!(scripts.measure().2, 10);
+        assert!(scripts.find(&loaded.digest).is_some());
+        assert!(scripts.find(&digest(b"return 0")).is_none());
+    }
+
+    #[test]
+    fn the_first_line_may_hold_flags() {
+        let flags = parse_first_line(b"#!lua flags=no-writes,allow-oom\nreturn 1").unwrap();
+        assert!(flags.never_writes && flags.allows_oom);
+        assert!(parse_first_line(b"#!lua").is_err());
+        assert!(parse_first_line(b"#!python\n").is_err());
+        assert!(parse_first_line(b"#!lua flags=fast\n").is_err());
+        assert_eq!(parse_first_line(b"return 1").unwrap(), ScriptFlags::default());
+    }
+}

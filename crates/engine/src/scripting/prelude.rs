@@ -1,0 +1,115 @@
+//! The Lua side of the interpreter: what scripts see as `redis`, and the shape of their errors.
+
+/// Builds the environment of scripts from the standard library and `host`, a table of functions
+/// that Rust provides. Returns the environment and the function that runs a script.
+///
+/// Scripts see copies of the libraries behind a metatable, so that nothing that one script does to
+/// its globals outlives it, and an undefined name is an error.
+pub(super) const PRELUDE: &str = r#"
+local host = ...
+local error, type, tostring, xpcall, select = error, type, tostring, xpcall, select
+local setmetatable, rawset, pairs = setmetatable, rawset, pairs
+
+local protected = setmetatable({}, { __mode = "k" })
+
+local function readonly() error("Attempt to modify a readonly table", 2) end
+
+local function frozen(contents)
+  local proxy = setmetatable({}, {
+    __index = contents, __newindex = readonly, __metatable = false,
+  })
+  protected[proxy] = true
+  return proxy
+end
+
+local function raised(is_error, value)
+  if is_error then error(value, 0) end
+  return value
+end
+
+local redis = {
+  call = function(...) return raised(host.call(...)) end,
+  pcall = function(...) return select(2, host.call(...)) end,
+  error_reply = function(...) return raised(host.error_reply(...)) end,
+  status_reply = function(...) return raised(host.status_reply(...)) end,
+  sha1hex = function(...) return raised(host.sha1hex(...)) end,
+  log = function(...) return raised(host.log(...)) end,
+  setresp = function(...) return raised(host.setresp(...)) end,
+  set_repl = function() end,
+  replicate_commands = function() return true end,
+  breakpoint = function() return false end,
+  debug = function() end,
+  LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
+  REPL_NONE = 0, REPL_AOF = 1, REPL_SLAVE = 2, REPL_REPLICA = 2, REPL_ALL = 3,
+  REDIS_VERSION = host.version,
+  REDIS_VERSION_NUM = host.version_number,
+}
+if host.is_valkey then
+  redis.SERVER_NAME = "valkey"
+  redis.SERVER_VERSION = host.version
+  redis.SERVER_VERSION_NUM = host.version_number
+end
+
+local libraries = {
+  redis = frozen(redis),
+  string = frozen(string),
+  math = frozen(math),
+  table = frozen(table),
+  os = frozen({ clock = host.clock }),
+}
+if host.is_valkey then libraries.server = libraries.redis end
+for _, name in pairs({ "assert", "collectgarbage", "error", "getmetatable", "ipairs", "next",
+    "pairs", "rawequal", "rawget", "rawset", "select", "setmetatable", "tonumber", "tostring",
+    "type", "unpack", "_VERSION", "xpcall", "loadstring", "load", "coroutine", "gcinfo" }) do
+  libraries[name] = _G[name]
+end
+libraries.collectgarbage = function(what)
+  if what == "count" then return collectgarbage("count") end
+  return 0
+end
+libraries.pcall = pcall
+local plain_loadstring = loadstring
+libraries.loadstring = function(text, name)
+  if type(text) ~= "string" or text:sub(1, 1) == "\27" then
+    return nil, "attempt to load a binary chunk"
+  end
+  local chunk, problem = plain_loadstring(text, name)
+  if chunk then setfenv(chunk, host.environment) end
+  return chunk, problem
+end
+libraries.load = nil
+libraries.coroutine = frozen(coroutine)
+
+libraries.rawset = function(target, name, value)
+  if protected[target] then error("Attempt to modify a readonly table", 2) end
+  return rawset(target, name, value)
+end
+
+local environment = host.environment
+protected[environment] = true
+libraries._G = environment
+setmetatable(environment, {
+  __index = function(_, name)
+    local value = libraries[name]
+    if value == nil then
+      error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+    end
+    return value
+  end,
+  __newindex = readonly,
+  __metatable = false,
+})
+-- Strings reach the library through their shared metatable: it must not be a way to change it.
+getmetatable("").__index = string
+getmetatable("").__metatable = false
+
+local function described(problem)
+  local where = host.where()
+  if type(problem) ~= "table" or problem.err == nil then
+    problem = { err = "ERR " .. tostring(problem) }
+  end
+  return { err = problem.err, where = where }
+end
+
+return function(script) return xpcall(script, described) end
+"#;
