@@ -17,7 +17,7 @@ pub fn resolve(lookup: Lookup, argv: Argv<'_>) -> Result<&'static Entry, Command
         Lookup::SubcommandMissing(entry) => Err(CommandError::WrongArity(entry.full_name.clone())),
         Lookup::UnknownSubcommand(entry) => Err(CommandError::UnknownSubcommand {
             container: entry.full_name.to_uppercase().into(),
-            name: String::from_utf8_lossy(&argv[1][..argv[1].len().min(128)]).into(),
+            name: String::from_utf8_lossy(&argv.at(1)[..argv.at(1).len().min(128)]).into(),
         }),
     }
 }

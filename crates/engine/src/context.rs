@@ -48,7 +48,7 @@ impl<'c, 'e> Ctx<'c, 'e> {
     /// The key at argument `index`, with its hash.
     #[inline]
     pub fn key(&self, index: usize) -> Key<'c> {
-        let bytes = self.argv[index];
+        let bytes = self.argv.at(index);
         let hash = match self.keys.first() {
             Some(first) if first.argument == index => first.hash,
             _ => self.other_hash(index, bytes),
@@ -113,6 +113,14 @@ impl<'c, 'e> Ctx<'c, 'e> {
                 ControlFlow::Continue(Walk::Next) => index += 1,
             }
         }
+    }
+
+    /// Visits every shard once, for what takes a moment only.
+    pub fn each_shard(&mut self, mut visit: impl FnMut(&mut LockedShard)) {
+        self.walk_shards(|_, shard| {
+            visit(shard);
+            ControlFlow::Continue(Walk::Next)
+        });
     }
 
     fn visit_free(

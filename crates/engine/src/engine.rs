@@ -85,6 +85,12 @@ impl Engine {
         self.settings_generation.fetch_add(1, Ordering::Release);
     }
 
+    /// Sets all statistics back to zero (CONFIG RESETSTAT).
+    pub fn reset_statistics(&self) {
+        self.threads.iter().for_each(ThreadStatistics::reset);
+        self.errors.reset();
+    }
+
     /// Wakes those whose wait is over.
     pub fn wake_all(&self, tokens: Vec<Token>) {
         tokens.into_iter().for_each(|token| self.wake.wake(token));

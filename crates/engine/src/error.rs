@@ -12,9 +12,15 @@ pub enum CommandError {
     BadPort(Box<str>),
     BitOffset,
     BusyScript,
+    ClientFilterInvalid(&'static str),
+    ClientFilterNotPositive(&'static str),
+    ClientIdInvalid,
+    ClientIdNotPositive,
+    ClientInfoInvalid(&'static str),
+    ClientInfoOption(Box<str>),
     ClientNameInvalid,
     ClientNotFound,
-    ClientReplyOption,
+    ClientType(Box<str>),
     ConfigSet(Box<str>),
     ConfigUnknown(Box<str>),
     CopySameObject,
@@ -31,6 +37,7 @@ pub enum CommandError {
     ExpireOption(Box<str>),
     ExpireTimeInvalid(&'static str),
     FirstDatabaseIndexInvalid,
+    ImportModeOff,
     IncrementNotFinite,
     IncrementOverflow,
     InternalInconsistency(&'static str),
@@ -46,7 +53,9 @@ pub enum CommandError {
     NoAuthHello,
     NoKeysInCommand,
     NoScript,
+    NoShutdown,
     NoSuchKey,
+    NoSuchUser(Box<str>),
     NotAFloat,
     NotAnInteger,
     NotInTransaction(Box<str>),
@@ -56,8 +65,11 @@ pub enum CommandError {
     NumkeysTooLarge,
     OffsetOutOfRange,
     OutOfMemory,
+    /// What the world outside of the engine answered.
+    Outside(Box<str>),
     OutOfRange,
     OutOfRangePositive,
+    PauseMode,
     ProtocolUnsupported,
     ReplyTooLarge,
     SameObject,
@@ -81,6 +93,7 @@ pub enum CommandError {
     Syntax,
     TimeoutInvalid,
     TimeoutNegative,
+    UnblockReason,
     UnknownCommand(Box<str>),
     UnknownSubcommand {
         container: Box<str>,
@@ -111,11 +124,16 @@ impl CommandError {
             E::BusyScript => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
+            E::ClientIdInvalid => "ERR Invalid client ID",
+            E::ClientIdNotPositive => "ERR client-id should be greater than 0",
+            E::ImportModeOff => "ERR Server is not in import mode",
+            E::PauseMode => "ERR CLIENT PAUSE mode must be WRITE or ALL",
+            E::UnblockReason => "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
             E::ClientNameInvalid => {
                 "ERR Client names cannot contain spaces, newlines or special characters."
             }
             E::ClientNotFound => "ERR No such client",
-            E::ClientReplyOption | E::Syntax => "ERR syntax error",
+            E::Syntax => "ERR syntax error",
             E::CopySameObject | E::SameObject => "ERR source and destination objects are the same",
             E::DatabaseIndexInvalid => "ERR invalid DB index",
             E::DatabaseIndexOutOfRange => "ERR DB index is out of range",
@@ -163,6 +181,7 @@ impl CommandError {
             }
             E::NoKeysInCommand => "ERR The command has no key arguments",
             E::NoScript => "NOSCRIPT No matching script. Please use EVAL.",
+            E::NoShutdown => "ERR No shutdown in progress.",
             E::NoSuchKey => "ERR no such key",
             E::NotAFloat => "ERR value is not a valid float",
             E::NotAnInteger => "ERR value is not an integer or out of range",
@@ -204,6 +223,14 @@ impl CommandError {
     fn composed(&self) -> String {
         use CommandError as E;
         match self {
+            E::ClientFilterInvalid(name) => format!("ERR {name} is not an integer or out of range"),
+            E::ClientFilterNotPositive(name) => format!("ERR {name} should be greater than 0"),
+            E::ClientInfoInvalid(name) => {
+                format!("ERR {name} cannot contain spaces, newlines or special characters.")
+            }
+            E::ClientInfoOption(option) => format!("ERR Unrecognized option '{option}'"),
+            E::ClientType(name) => format!("ERR Unknown client type '{name}'"),
+            E::NoSuchUser(name) => format!("ERR No such user '{name}'"),
             E::BadPort(text) => format!("ERR Invalid port '{text}'"),
             E::ConfigSet(why) => format!("ERR CONFIG SET failed {why}"),
             E::ConfigUnknown(name) => {
@@ -218,7 +245,7 @@ impl CommandError {
             }
             E::InternalInconsistency(what) => format!("ERR internal inconsistency: {what}"),
             E::NotInTransaction(_) => "ERR Command not allowed inside a transaction".to_owned(),
-            E::Script(text) | E::ScriptShebang(text) => format!("ERR {text}"),
+            E::Outside(text) | E::Script(text) | E::ScriptShebang(text) => format!("ERR {text}"),
             E::ScriptCompile(text) => format!("ERR Error compiling script (new function): {text}"),
             E::UnknownCommand(text) => format!("ERR unknown command {text}"),
             E::UnknownSubcommand { container, name } => {
@@ -247,7 +274,7 @@ impl CommandError {
         let shown = |bytes: &[u8]| {
             String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES_MAX)]).into_owned()
         };
-        let mut text = format!("'{}', with args beginning with: ", shown(&argv[0]));
+        let mut text = format!("'{}', with args beginning with: ", shown(argv.at(0)));
         let mut used = 0;
         for argument in argv.iter().skip(1) {
             if SHOWN_BYTES_MAX <= used {

@@ -325,7 +325,7 @@ impl<'e> Executor<'e> {
             Reach::None => Ok(()),
             Reach::Keys => {
                 if let Some(argument) = entry.only_key {
-                    let hash = hash.unwrap_or_else(|| self.engine.keyspace.hash(&argv[argument]));
+                    let hash = hash.unwrap_or_else(|| self.engine.keyspace.hash(argv.at(argument)));
                     keys.push(HashedKey { argument, hash });
                     self.acquire_one(session, hash)
                 } else {
@@ -397,7 +397,7 @@ impl<'e> Executor<'e> {
                 Reach::None => {}
                 Reach::Keys => {
                     keys::each_key(call.entry.row, call.argv(), |index, _| {
-                        hashes.push(self.engine.keyspace.hash(&call.argv()[index]));
+                        hashes.push(self.engine.keyspace.hash(call.argv().at(index)));
                     });
                 }
                 _ => touches_all = true,
@@ -408,7 +408,7 @@ impl<'e> Executor<'e> {
 
     fn hash_keys(&self, entry: &Entry, argv: Argv<'_>, keys: &mut Vec<HashedKey>) {
         keys::each_key(entry.row, argv, |argument, _| {
-            keys.push(HashedKey { argument, hash: self.engine.keyspace.hash(&argv[argument]) });
+            keys.push(HashedKey { argument, hash: self.engine.keyspace.hash(argv.at(argument)) });
         });
         if !keys.is_sorted_by_key(|key| key.argument) {
             keys.sort_unstable_by_key(|key| key.argument);

@@ -3,7 +3,7 @@
 use crate::table::Entry;
 use crate::watch::{WatchFlag, WatchedKey};
 use base::lock::{Claim, GateClaim, Token};
-use resp::{Argv, Protocol, Span};
+use resp::{Argv, ArgvBuffer, Protocol};
 use std::sync::Arc;
 
 /// One client's state.
@@ -57,25 +57,18 @@ pub struct Transaction {
 /// One queued call, with its own copy of the arguments.
 pub struct QueuedCall {
     pub entry: &'static Entry,
-    bytes: Box<[u8]>,
-    spans: Box<[Span]>,
+    pub arguments: ArgvBuffer,
 }
 
 impl QueuedCall {
     /// Copies the arguments.
     pub fn new(entry: &'static Entry, argv: Argv<'_>) -> Self {
-        let mut bytes = Vec::with_capacity(argv.iter().map(<[u8]>::len).sum());
-        let mut spans = Vec::with_capacity(argv.len());
-        for argument in argv.iter() {
-            spans.push(Span { start: bytes.len(), len: argument.len() });
-            bytes.extend_from_slice(argument);
-        }
-        Self { entry, bytes: bytes.into(), spans: spans.into() }
+        Self { entry, arguments: argv.into() }
     }
 
     /// The arguments.
     pub fn argv(&self) -> Argv<'_> {
-        Argv::new(&self.bytes, &self.spans)
+        self.arguments.argv()
     }
 }
 

@@ -63,6 +63,26 @@ impl ThreadStatistics {
         }
     }
 
+    /// Back to zero, but for the count of changes, which is no statistic.
+    pub fn reset(&self) {
+        for command in &self.commands {
+            for counter in [&command.calls, &command.failed, &command.nanoseconds, &command.rejected] {
+                counter.reset();
+            }
+            if let Some(latency) = command.latency.get() {
+                latency.reset();
+            }
+        }
+        for counter in [
+            &self.commands_processed,
+            &self.keys_expired,
+            &self.keyspace_hits,
+            &self.keyspace_misses,
+        ] {
+            counter.reset();
+        }
+    }
+
     /// Counts one call of the command `id`.
     pub fn called(&self, id: usize, nanoseconds: u64, is_latency_tracked: bool) {
         let command = &self.commands[id];

@@ -162,7 +162,7 @@ fn script_kill(_ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `SCRIPT LOAD script` → its digest.
 fn script_load(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let body = ctx.argv[2];
+    let body = ctx.argv.at(2);
     let script = ctx.engine.scripts.prepare(body)?;
     ctx.scripting.check(ctx, &script)?;
     ctx.engine.scripts.add(body, true)?;
@@ -172,7 +172,7 @@ fn script_load(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `SCRIPT SHOW sha1` → the text of a cached script.
 fn script_show(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let script = find(ctx, ctx.argv[2])?;
+    let script = find(ctx, ctx.argv.at(2))?;
     ctx.reply.bulk(&script.body);
     Ok(())
 }
@@ -185,13 +185,13 @@ enum Writes {
 
 fn eval_body(ctx: &mut Ctx<'_, '_>, writes: Writes) -> Outcome {
     let arguments = arguments(ctx)?;
-    let script = ctx.engine.scripts.add(ctx.argv[1], false)?;
+    let script = ctx.engine.scripts.add(ctx.argv.at(1), false)?;
     ctx.scripting.run(ctx, &script, arguments, writes == Writes::Refused)
 }
 
 fn eval_cached(ctx: &mut Ctx<'_, '_>, writes: Writes) -> Outcome {
     let arguments = arguments(ctx)?;
-    let script = find(ctx, ctx.argv[1])?;
+    let script = find(ctx, ctx.argv.at(1))?;
     ctx.scripting.run(ctx, &script, arguments, writes == Writes::Refused)
 }
 
@@ -203,11 +203,11 @@ fn find(ctx: &Ctx<'_, '_>, digest: &[u8]) -> Result<Arc<Script>, CommandError> {
 
 fn arguments<'c>(ctx: &Ctx<'c, '_>) -> Result<ScriptArguments<'c>, CommandError> {
     const FIRST_KEY: usize = 3;
-    let count = args::integer(ctx.argv[2])?;
-    let rest = ctx.argv.slice(FIRST_KEY);
+    let count = args::integer(ctx.argv.at(2))?;
+    let rest = ctx.argv.from(FIRST_KEY);
     let count = usize::try_from(count).map_err(|_| CommandError::NumkeysNotPositive)?;
     if rest.len() < count {
         return Err(CommandError::NumkeysTooLarge);
     }
-    Ok(ScriptArguments { keys: rest.first(count), values: rest.slice(count) })
+    Ok(ScriptArguments { keys: rest.range(0, count), values: rest.from(count) })
 }

@@ -194,7 +194,7 @@ pub(crate) const COMMANDS: &[Command] = &[
 
 /// `APPEND key value` → new length. O(1) amortised.
 fn append(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let (key, tail) = (ctx.key(1), ctx.argv[2]);
+    let (key, tail) = (ctx.key(1), ctx.argv.at(2));
     let len = match ctx.data.write_string(key)? {
         None => {
             ctx.data.set_string(key, tail, None);
@@ -218,7 +218,7 @@ fn decr(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `DECRBY key decrement` → new value. O(1).
 fn decrby(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let decrement = args::integer(ctx.argv[2])?;
+    let decrement = args::integer(ctx.argv.at(2))?;
     add(ctx, decrement.checked_neg().ok_or(CommandError::DecrementOverflow)?)
 }
 
@@ -227,7 +227,7 @@ fn delifeq(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let key = ctx.key(1);
     let is_equal = match ctx.data.write_string(key)? {
         None => false,
-        Some(entry) => entry.string().bytes() == ctx.argv[2],
+        Some(entry) => entry.string().bytes() == ctx.argv.at(2),
     };
     if is_equal {
         ctx.data.remove(key);
@@ -300,7 +300,7 @@ fn getex(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `GETRANGE key start end` → the bytes from start to end, both inclusive. O(bytes).
 fn getrange(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let (start, end) = (args::integer(ctx.argv[2])?, args::integer(ctx.argv[3])?);
+    let (start, end) = (args::integer(ctx.argv.at(2))?, args::integer(ctx.argv.at(3))?);
     match ctx.data.read_string(ctx.key(1))? {
         None => ctx.reply.bulk(b""),
         Some(entry) => {
@@ -316,7 +316,7 @@ fn getset(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let key = ctx.key(1);
     let entry = ctx.data.read_string(key)?;
     reply_optional(ctx.reply, entry);
-    ctx.data.set_string(key, ctx.argv[2], None);
+    ctx.data.set_string(key, ctx.argv.at(2), None);
     ctx.data.changed(key, events::SET);
     Ok(())
 }
@@ -328,12 +328,12 @@ fn incr(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `INCRBY key increment` → new value. O(1).
 fn incrby(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    add(ctx, args::integer(ctx.argv[2])?)
+    add(ctx, args::integer(ctx.argv.at(2))?)
 }
 
 /// `INCRBYFLOAT key increment` → new value. O(1).
 fn incrbyfloat(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let (key, increment) = (ctx.key(1), ctx.argv[2]);
+    let (key, increment) = (ctx.key(1), ctx.argv.at(2));
     let old = match ctx.data.write_string(key)? {
         None => LongDouble::parse(b"0"),
         Some(entry) => LongDouble::parse(entry.string().bytes()),
@@ -370,7 +370,7 @@ fn mset(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `MSETEX numkeys key value [key value …] [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
 /// → 1, or 0 if NX or XX forbade it. O(keys).
 fn msetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let count = args::integer(ctx.argv[1]).ok().filter(|n| (1..=i64::from(i32::MAX)).contains(n));
+    let count = args::integer(ctx.argv.at(1)).ok().filter(|n| (1..=i64::from(i32::MAX)).contains(n));
     let count = count.ok_or(CommandError::NumkeysInvalid)? as usize;
     let end = 2 + count * 2;
     if ctx.argv.len() < end {
@@ -388,7 +388,7 @@ fn msetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
         for index in (2..end).step_by(2) {
             let key = ctx.key(index);
             let kept = options.keeps_ttl.then(|| ctx.data.peek(key).and_then(|e| e.deadline()));
-            ctx.data.set_string(key, ctx.argv[index + 1], kept.flatten().or(deadline));
+            ctx.data.set_string(key, ctx.argv.at(index + 1), kept.flatten().or(deadline));
             ctx.data.changed(key, events::SET);
             if deadline.is_some() {
                 ctx.data.noted(key, events::EXPIRE);
@@ -420,7 +420,7 @@ fn psetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
 fn set(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if ctx.argv.len() == 3 {
         let key = ctx.key(1);
-        ctx.data.overwrite(key, ctx.argv[2]);
+        ctx.data.overwrite(key, ctx.argv.at(2));
         ctx.data.changed(key, events::SET);
         ctx.reply.ok();
         return Ok(());
@@ -456,7 +456,7 @@ fn set_with_options(ctx: &mut Ctx<'_, '_>) -> Outcome {
         ctx.reply.null();
     }
     if is_allowed {
-        ctx.data.set_string(key, ctx.argv[2], kept.or(deadline));
+        ctx.data.set_string(key, ctx.argv.at(2), kept.or(deadline));
         ctx.data.changed(key, events::SET);
         if deadline.is_some() {
             ctx.data.noted(key, events::EXPIRE);
@@ -475,7 +475,7 @@ fn setnx(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let key = ctx.key(1);
     let is_free = ctx.data.write(key).is_none();
     if is_free {
-        ctx.data.set_string(key, ctx.argv[2], None);
+        ctx.data.set_string(key, ctx.argv.at(2), None);
         ctx.data.changed(key, events::SET);
     }
     ctx.reply.integer(i64::from(is_free));
@@ -484,9 +484,9 @@ fn setnx(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `SETRANGE key offset value` → new length. O(bytes).
 fn setrange(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let offset = args::integer(ctx.argv[2])?;
+    let offset = args::integer(ctx.argv.at(2))?;
     let offset = usize::try_from(offset).map_err(|_| CommandError::OffsetOutOfRange)?;
-    let (key, bytes) = (ctx.key(1), ctx.argv[3]);
+    let (key, bytes) = (ctx.key(1), ctx.argv.at(3));
     let old_len = ctx.data.write_string(key)?.map(|e| e.string().len());
     if bytes.is_empty() {
         ctx.reply.integer(old_len.unwrap_or(0) as i64);
@@ -537,9 +537,9 @@ fn replace(ctx: &mut Ctx<'_, '_>, key: Key<'_>, value: &[u8]) {
 
 fn set_volatile(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) -> Outcome {
     let key = ctx.key(1);
-    let deadline = deadline::deadline((form, ctx.argv[2]), ctx.data.now_ms, command)?;
+    let deadline = deadline::deadline((form, ctx.argv.at(2)), ctx.data.now_ms, command)?;
     ctx.data.write(key);
-    ctx.data.set_string(key, ctx.argv[3], Some(deadline));
+    ctx.data.set_string(key, ctx.argv.at(3), Some(deadline));
     ctx.data.changed(key, events::SET);
     ctx.data.noted(key, events::EXPIRE);
     ctx.reply.ok();
@@ -554,7 +554,7 @@ fn set_pairs(
     for index in range.step_by(2) {
         let key = ctx.key(index);
         ctx.data.write(key);
-        ctx.data.set_string(key, ctx.argv[index + 1], deadline(index));
+        ctx.data.set_string(key, ctx.argv.at(index + 1), deadline(index));
         ctx.data.changed(key, events::SET);
     }
 }

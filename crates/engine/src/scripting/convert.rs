@@ -13,9 +13,11 @@ pub(super) fn to_lua(lua: &Lua, frame: &Frame) -> mlua::Result<Value> {
     Ok(match frame {
         Frame::Integer(number) => Value::Number(*number as f64),
         Frame::Bulk(bytes) => Value::String(lua.create_string(bytes)?),
-        Frame::Simple(text) => Value::Table(single(lua, "ok", text.as_ref())?),
-        Frame::Error(text) => Value::Table(single(lua, "err", text.as_ref())?),
+        Frame::Simple(text) => Value::Table(single(lua, "ok", text)?),
+        Frame::Error(text) | Frame::BulkError(text) => Value::Table(single(lua, "err", text)?),
         Frame::Null => Value::Nil,
+        // What RESP2 calls null has always been false in Lua.
+        Frame::NullArray | Frame::NullBulk => Value::Boolean(false),
         Frame::Array(items) | Frame::Push(items) => Value::Table(sequence(lua, items)?),
         Frame::Double(number) => {
             let table = lua.create_table()?;
@@ -23,7 +25,7 @@ pub(super) fn to_lua(lua: &Lua, frame: &Frame) -> mlua::Result<Value> {
             Value::Table(table)
         }
         Frame::Boolean(is_true) => Value::Boolean(*is_true),
-        Frame::BigNumber(text) => Value::Table(single(lua, "big_number", text.as_ref())?),
+        Frame::BigNumber(text) => Value::Table(single(lua, "big_number", text)?),
         Frame::Verbatim { format, text } => {
             let inner = lua.create_table()?;
             inner.raw_set("format", lua.create_string(format)?)?;
@@ -50,23 +52,8 @@ pub(super) fn to_lua(lua: &Lua, frame: &Frame) -> mlua::Result<Value> {
             table.raw_set("set", inner)?;
             Value::Table(table)
         }
-        Frame::Attribute { value, .. } => to_lua(lua, value)?,
+        Frame::Attributed { value, .. } => to_lua(lua, value)?,
     })
-}
-
-/// The reply of RESP2 nulls inside Lua is `false`.
-pub(super) fn to_lua_resp2(lua: &Lua, frame: &Frame) -> mlua::Result<Value> {
-    match frame {
-        Frame::Null => Ok(Value::Boolean(false)),
-        Frame::Array(items) => {
-            let table = lua.create_table_with_capacity(items.len(), 0)?;
-            for (index, item) in items.iter().enumerate() {
-                table.raw_set(index + 1, to_lua_resp2(lua, item)?)?;
-            }
-            Ok(Value::Table(table))
-        }
-        other => to_lua(lua, other),
-    }
 }
 
 /// What a script returns, as its reply.

@@ -9,7 +9,7 @@ use crate::context::{Ctx, Origin};
 use crate::error::CommandError;
 use crate::table::{Entry, Lookup};
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value, Variadic};
-use resp::{Argv, Frame, Protocol, Reply, Span};
+use resp::{Argv, ArgvBuffer, Frame, Protocol, Reply};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
@@ -42,9 +42,10 @@ struct Interpreter {
 
 #[derive(Default)]
 struct Buffers {
-    bytes: Vec<u8>,
-    spans: Vec<Span>,
+    arguments: ArgvBuffer,
+    argument: Vec<u8>,
     reply: Reply,
+    flat: Vec<u8>,
 }
 
 /// What one run of a script knows.
@@ -98,7 +99,7 @@ impl ThreadScripting {
 
 impl Interpreter {
     fn new(ctx: &Ctx<'_, '_>) -> mlua::Result<Self> {
-        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::COROUTINE;
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let host = lua.create_table()?;
         let environment = lua.create_table()?;
@@ -162,7 +163,7 @@ impl Interpreter {
         let body = without_first_line(&script.body);
         // The collector must not run while a chunk is being built (CVE-2014-5461's family).
         self.lua.gc_stop();
-        let chunk = self.lua.load(body).set_name("@user_script").set_mode(mlua::ChunkMode::Text);
+        let chunk = self.lua.load(body).set_name("@user_script").set_mode(mlua::chunk::ChunkMode::Text);
         let function = chunk.set_environment(self.environment.clone()).into_function();
         self.lua.gc_restart();
         let function = function.map_err(|error| {
@@ -190,11 +191,11 @@ impl Run<'_, '_, '_> {
     /// `redis.call`: whether it failed, and the reply or the error.
     fn call(&self, lua: &Lua, values: &MultiValue) -> mlua::Result<(bool, Value)> {
         let mut buffers = self.buffers.borrow_mut();
-        let Buffers { bytes, spans, reply } = &mut *buffers;
-        if let Err(error) = collect(values, bytes, spans) {
+        let Buffers { arguments, argument, reply, flat } = &mut *buffers;
+        if let Err(error) = collect(values, arguments, argument) {
             return error_value(lua, &error);
         }
-        let argv = Argv::new(bytes, spans);
+        let argv = arguments.argv();
         let mut ctx = self.ctx.borrow_mut();
         let entry = match self.admit(&ctx, argv) {
             Ok(entry) => entry,
@@ -204,13 +205,10 @@ impl Run<'_, '_, '_> {
         reply.set_protocol(self.protocol.get());
         // An error is in the reply already, as the client would see it.
         let _ = ctx.call(argv, entry, Origin::Script, Some(reply));
-        let flat = reply.to_vec();
-        let frame = Frame::decode(&flat).ok().flatten().map_or(Frame::Null, |(frame, _)| frame);
-        let value = match self.protocol.get() {
-            Protocol::Resp2 => convert::to_lua_resp2(lua, &frame)?,
-            Protocol::Resp3 => convert::to_lua(lua, &frame)?,
-        };
-        Ok((matches!(frame, Frame::Error(_)), value))
+        flat.clear();
+        reply.append_to(flat);
+        let frame = resp::decode(flat).ok().flatten().map_or(Frame::Null, |(frame, _)| frame);
+        Ok((frame.is_error(), convert::to_lua(lua, &frame)?))
     }
 
     fn admit(&self, ctx: &Ctx<'_, '_>, argv: Argv<'_>) -> Result<&'static Entry, CommandError> {
@@ -270,20 +268,19 @@ impl Run<'_, '_, '_> {
 
 fn collect(
     values: &MultiValue,
-    bytes: &mut Vec<u8>,
-    spans: &mut Vec<Span>,
+    arguments: &mut ArgvBuffer,
+    argument: &mut Vec<u8>,
 ) -> Result<(), CommandError> {
-    bytes.clear();
-    spans.clear();
+    arguments.clear();
     if values.is_empty() {
         return Err(CommandError::ScriptNoArguments);
     }
     for value in values {
-        let start = bytes.len();
-        if !convert::argument(value, bytes) {
+        argument.clear();
+        if !convert::argument(value, argument) {
             return Err(CommandError::ScriptArgumentType);
         }
-        spans.push(Span { start, len: bytes.len() - start });
+        arguments.push(argument);
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Replies that show a string value.
 
 use resp::Reply;
-use std::sync::Arc;
 use store::{EntryRef, StringRef};
 
 /// Replies with a string value; a large one by reference, so that it is never copied.
@@ -9,7 +8,7 @@ use store::{EntryRef, StringRef};
 pub(crate) fn reply_value(reply: &mut Reply, entry: EntryRef<'_>) {
     match entry.string() {
         StringRef::Inline(bytes) => reply.bulk(bytes),
-        StringRef::Shared(bytes) => reply.bulk_shared(Arc::clone(bytes)),
+        StringRef::Shared(bytes) => reply.bulk_shared(bytes),
     }
 }
 
