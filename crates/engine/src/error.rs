@@ -30,7 +30,7 @@ pub enum CommandError {
     DecrementOverflow,
     DiscardWithoutMulti,
     ExecAborted,
-    ExecAbortedBy(Box<CommandError>),
+    ExecAbortedBy(Box<Self>),
     ExecWithoutMulti,
     ExpireFlagsExclusiveGtLt,
     ExpireFlagsExclusiveNx,
@@ -111,149 +111,159 @@ pub enum CommandError {
 impl CommandError {
     /// The error line without the leading `-` and the line end.
     pub fn text(&self) -> Cow<'static, str> {
-        use CommandError as E;
         let fixed = match self {
-            E::AppendTooLarge | E::StringTooLarge => {
+            Self::AppendTooLarge | Self::StringTooLarge => {
                 "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
             }
-            E::AuthWithoutPassword => {
+            Self::AuthWithoutPassword => {
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?"
             }
-            E::BitOffset => "ERR bit offset is not an integer or out of range",
-            E::BusyScript => {
+            Self::BitOffset => "ERR bit offset is not an integer or out of range",
+            Self::BusyScript => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
-            E::ClientIdInvalid => "ERR Invalid client ID",
-            E::ClientIdNotPositive => "ERR client-id should be greater than 0",
-            E::ImportModeOff => "ERR Server is not in import mode",
-            E::PauseMode => "ERR CLIENT PAUSE mode must be WRITE or ALL",
-            E::UnblockReason => "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
-            E::ClientNameInvalid => {
+            Self::ClientIdInvalid => "ERR Invalid client ID",
+            Self::ClientIdNotPositive => "ERR client-id should be greater than 0",
+            Self::ImportModeOff => "ERR Server is not in import mode",
+            Self::PauseMode => "ERR CLIENT PAUSE mode must be WRITE or ALL",
+            Self::UnblockReason => "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            Self::ClientNameInvalid => {
                 "ERR Client names cannot contain spaces, newlines or special characters."
             }
-            E::ClientNotFound => "ERR No such client",
-            E::Syntax => "ERR syntax error",
-            E::CopySameObject | E::SameObject => "ERR source and destination objects are the same",
-            E::DatabaseIndexInvalid => "ERR invalid DB index",
-            E::DatabaseIndexOutOfRange => "ERR DB index is out of range",
-            E::DebugDenied => {
+            Self::ClientNotFound => "ERR No such client",
+            Self::Syntax => "ERR syntax error",
+            Self::CopySameObject | Self::SameObject => {
+                "ERR source and destination objects are the same"
+            }
+            Self::DatabaseIndexInvalid => "ERR invalid DB index",
+            Self::DatabaseIndexOutOfRange => "ERR DB index is out of range",
+            Self::DebugDenied => {
                 "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
                  \"local\", you can run it from a local connection, otherwise you need to set this \
                  option in the configuration file, and then restart the server."
             }
-            E::DecrementOverflow => "ERR decrement would overflow",
-            E::DiscardWithoutMulti => "ERR DISCARD without MULTI",
-            E::ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
-            E::ExecWithoutMulti => "ERR EXEC without MULTI",
-            E::ExpireFlagsExclusiveGtLt => {
+            Self::DecrementOverflow => "ERR decrement would overflow",
+            Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
+            Self::ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
+            Self::ExecWithoutMulti => "ERR EXEC without MULTI",
+            Self::ExpireFlagsExclusiveGtLt => {
                 "ERR GT and LT options at the same time are not compatible"
             }
-            E::ExpireFlagsExclusiveNx => {
+            Self::ExpireFlagsExclusiveNx => {
                 "ERR NX and XX, GT or LT options at the same time are not compatible"
             }
-            E::FirstDatabaseIndexInvalid => "ERR invalid first DB index",
-            E::IncrementNotFinite => "ERR increment would produce NaN or Infinity",
-            E::IncrementOverflow => "ERR increment or decrement would overflow",
-            E::KeySpecInvalid => "ERR Invalid arguments specified for command",
-            E::KeysNotFound => "ERR The command has no key arguments",
-            E::LcsTooLarge => {
+            Self::FirstDatabaseIndexInvalid => "ERR invalid first DB index",
+            Self::IncrementNotFinite => "ERR increment would produce NaN or Infinity",
+            Self::IncrementOverflow => "ERR increment or decrement would overflow",
+            Self::KeySpecInvalid => "ERR Invalid arguments specified for command",
+            Self::KeysNotFound => "ERR The command has no key arguments",
+            Self::LcsTooLarge => {
                 "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
             }
-            E::LcsWrongType => "ERR The specified keys must contain string values",
-            E::LcsLenAndIdx => "ERR If you want both the length and indexes, please just use IDX.",
-            E::LfuNotSelected => {
+            Self::LcsWrongType => "ERR The specified keys must contain string values",
+            Self::LcsLenAndIdx => {
+                "ERR If you want both the length and indexes, please just use IDX."
+            }
+            Self::LfuNotSelected => {
                 "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
                  note that when switching between policies at runtime LRU and LFU data will take \
                  some time to adjust."
             }
-            E::LruNotSelected => {
+            Self::LruNotSelected => {
                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that \
                  when switching between policies at runtime LRU and LFU data will take some time to \
                  adjust."
             }
-            E::MultiInsideMulti => "ERR MULTI calls can not be nested",
-            E::NoAuth => "NOAUTH Authentication required.",
-            E::NoAuthHello => {
+            Self::MultiInsideMulti => "ERR MULTI calls can not be nested",
+            Self::NoAuth => "NOAUTH Authentication required.",
+            Self::NoAuthHello => {
                 "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
                  HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and \
                  select the RESP protocol version at the same time"
             }
-            E::NoKeysInCommand => "ERR The command has no key arguments",
-            E::NoScript => "NOSCRIPT No matching script. Please use EVAL.",
-            E::NoShutdown => "ERR No shutdown in progress.",
-            E::NoSuchKey => "ERR no such key",
-            E::NotAFloat => "ERR value is not a valid float",
-            E::NotAnInteger => "ERR value is not an integer or out of range",
-            E::NotInScript => "ERR This Redis command is not allowed from script",
-            E::ScriptArgumentCount => "ERR wrong number or type of arguments",
-            E::ScriptArgumentType => {
+            Self::NoKeysInCommand => "ERR The command has no key arguments",
+            Self::NoScript => "NOSCRIPT No matching script. Please use EVAL.",
+            Self::NoShutdown => "ERR No shutdown in progress.",
+            Self::NoSuchKey => "ERR no such key",
+            Self::NotAFloat => "ERR value is not a valid float",
+            Self::NotAnInteger => "ERR value is not an integer or out of range",
+            Self::NotInScript => "ERR This Redis command is not allowed from script",
+            Self::ScriptArgumentCount => "ERR wrong number or type of arguments",
+            Self::ScriptArgumentType => {
                 "ERR Lua redis lib command arguments must be strings or integers"
             }
-            E::ScriptDebugger => "ERR SCRIPT DEBUG is not supported",
-            E::ScriptFlushMode => "ERR SCRIPT FLUSH only support SYNC|ASYNC option",
-            E::ScriptLogLevel => "ERR Invalid log level.",
-            E::ScriptNoArguments => "ERR Please specify at least one argument for this redis.call() call",
-            E::ScriptNotBusy => "NOTBUSY No scripts in execution right now.",
-            E::ScriptProtocol => "ERR RESP version must be 2 or 3.",
-            E::ScriptReadOnly => "ERR Write commands are not allowed from read-only scripts.",
-            E::ScriptReplyDepth => "ERR reached lua stack limit",
-            E::ScriptUnknownCommand => "ERR Unknown Redis command called from script",
-            E::ScriptWrongArity => "ERR Wrong number of args calling Redis command from script",
-            E::NumkeysInvalid => "ERR invalid numkeys value",
-            E::NumkeysNotPositive => "ERR Number of keys can't be negative",
-            E::NumkeysTooLarge => "ERR Number of keys can't be greater than number of args",
-            E::OffsetOutOfRange => "ERR offset is out of range",
-            E::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
-            E::OutOfRange => "ERR value is out of range",
-            E::OutOfRangePositive => "ERR value is out of range, must be positive",
-            E::ProtocolUnsupported => "NOPROTO unsupported protocol version",
-            E::ReplyTooLarge => "ERR reply too large",
-            E::SecondDatabaseIndexInvalid => "ERR invalid second DB index",
-            E::TimeoutInvalid => "ERR timeout is not an integer or out of range",
-            E::TimeoutNegative => "ERR timeout is negative",
-            E::WatchInsideMulti => "ERR WATCH inside MULTI is not allowed",
-            E::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
-            E::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            Self::ScriptDebugger => "ERR SCRIPT DEBUG is not supported",
+            Self::ScriptFlushMode => "ERR SCRIPT FLUSH only support SYNC|ASYNC option",
+            Self::ScriptLogLevel => "ERR Invalid log level.",
+            Self::ScriptNoArguments => {
+                "ERR Please specify at least one argument for this redis.call() call"
+            }
+            Self::ScriptNotBusy => "NOTBUSY No scripts in execution right now.",
+            Self::ScriptProtocol => "ERR RESP version must be 2 or 3.",
+            Self::ScriptReadOnly => "ERR Write commands are not allowed from read-only scripts.",
+            Self::ScriptReplyDepth => "ERR reached lua stack limit",
+            Self::ScriptUnknownCommand => "ERR Unknown Redis command called from script",
+            Self::ScriptWrongArity => "ERR Wrong number of args calling Redis command from script",
+            Self::NumkeysInvalid => "ERR invalid numkeys value",
+            Self::NumkeysNotPositive => "ERR Number of keys can't be negative",
+            Self::NumkeysTooLarge => "ERR Number of keys can't be greater than number of args",
+            Self::OffsetOutOfRange => "ERR offset is out of range",
+            Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
+            Self::OutOfRange => "ERR value is out of range",
+            Self::OutOfRangePositive => "ERR value is out of range, must be positive",
+            Self::ProtocolUnsupported => "NOPROTO unsupported protocol version",
+            Self::ReplyTooLarge => "ERR reply too large",
+            Self::SecondDatabaseIndexInvalid => "ERR invalid second DB index",
+            Self::TimeoutInvalid => "ERR timeout is not an integer or out of range",
+            Self::TimeoutNegative => "ERR timeout is negative",
+            Self::WatchInsideMulti => "ERR WATCH inside MULTI is not allowed",
+            Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
+            Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
             _ => return Cow::Owned(self.composed()),
         };
         Cow::Borrowed(fixed)
     }
 
     fn composed(&self) -> String {
-        use CommandError as E;
         match self {
-            E::ClientFilterInvalid(name) => format!("ERR {name} is not an integer or out of range"),
-            E::ClientFilterNotPositive(name) => format!("ERR {name} should be greater than 0"),
-            E::ClientInfoInvalid(name) => {
+            Self::ClientFilterInvalid(name) => {
+                format!("ERR {name} is not an integer or out of range")
+            }
+            Self::ClientFilterNotPositive(name) => format!("ERR {name} should be greater than 0"),
+            Self::ClientInfoInvalid(name) => {
                 format!("ERR {name} cannot contain spaces, newlines or special characters.")
             }
-            E::ClientInfoOption(option) => format!("ERR Unrecognized option '{option}'"),
-            E::ClientType(name) => format!("ERR Unknown client type '{name}'"),
-            E::NoSuchUser(name) => format!("ERR No such user '{name}'"),
-            E::BadPort(text) => format!("ERR Invalid port '{text}'"),
-            E::ConfigSet(why) => format!("ERR CONFIG SET failed {why}"),
-            E::ConfigUnknown(name) => {
+            Self::ClientInfoOption(option) => format!("ERR Unrecognized option '{option}'"),
+            Self::ClientType(name) => format!("ERR Unknown client type '{name}'"),
+            Self::NoSuchUser(name) => format!("ERR No such user '{name}'"),
+            Self::BadPort(text) => format!("ERR Invalid port '{text}'"),
+            Self::ConfigSet(why) => format!("ERR CONFIG SET failed {why}"),
+            Self::ConfigUnknown(name) => {
                 format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
             }
-            E::ExecAbortedBy(error) => {
+            Self::ExecAbortedBy(error) => {
                 format!("EXECABORT Transaction discarded because of: {}", error.without_code())
             }
-            E::ExpireOption(option) => format!("ERR Unsupported option {option}"),
-            E::ExpireTimeInvalid(command) => {
+            Self::ExpireOption(option) => format!("ERR Unsupported option {option}"),
+            Self::ExpireTimeInvalid(command) => {
                 format!("ERR invalid expire time in '{command}' command")
             }
-            E::InternalInconsistency(what) => format!("ERR internal inconsistency: {what}"),
-            E::NotInTransaction(_) => "ERR Command not allowed inside a transaction".to_owned(),
-            E::Outside(text) | E::Script(text) | E::ScriptShebang(text) => format!("ERR {text}"),
-            E::ScriptCompile(text) => format!("ERR Error compiling script (new function): {text}"),
-            E::UnknownCommand(text) => format!("ERR unknown command {text}"),
-            E::UnknownSubcommand { container, name } => {
+            Self::InternalInconsistency(what) => format!("ERR internal inconsistency: {what}"),
+            Self::NotInTransaction(_) => "ERR Command not allowed inside a transaction".to_owned(),
+            Self::Outside(text) | Self::Script(text) | Self::ScriptShebang(text) => {
+                format!("ERR {text}")
+            }
+            Self::ScriptCompile(text) => {
+                format!("ERR Error compiling script (new function): {text}")
+            }
+            Self::UnknownCommand(text) => format!("ERR unknown command {text}"),
+            Self::UnknownSubcommand { container, name } => {
                 format!("ERR unknown subcommand '{name}'. Try {container} HELP.")
             }
-            E::ValueOutOfRange(what) => format!("ERR {what} is out of range"),
-            E::WrongArity(name) => format!("ERR wrong number of arguments for '{name}' command"),
-            E::Line(line) => line.to_string(),
+            Self::ValueOutOfRange(what) => format!("ERR {what} is out of range"),
+            Self::WrongArity(name) => format!("ERR wrong number of arguments for '{name}' command"),
+            Self::Line(line) => line.to_string(),
             _ => "ERR".to_owned(),
         }
     }

@@ -22,12 +22,7 @@ pub struct Keyspace {
 
 impl Keyspace {
     /// `shards` (a power of two, at most 65,536) shards of `databases` numbered databases each.
-    pub fn new(
-        shards: usize,
-        databases: usize,
-        seed: u64,
-        wake: &Arc<dyn Wake>,
-    ) -> Self {
+    pub fn new(shards: usize, databases: usize, seed: u64, wake: &Arc<dyn Wake>) -> Self {
         assert!(shards.is_power_of_two() && shards <= 1 << 16, "shard index is 16 hash bits");
         let hints: Arc<[PrefetchHint]> =
             (0..shards * databases).map(|_| PrefetchHint::default()).collect();
@@ -35,7 +30,8 @@ impl Keyspace {
             data: Shard::new(databases, Arc::clone(&hints), index * databases, seed ^ index as u64),
             watched: WatchTable::default(),
         };
-        let locks = (0..shards).map(|i| ShardLock::new(i as u32, shard(i), Arc::clone(wake))).collect();
+        let locks =
+            (0..shards).map(|i| ShardLock::new(i as u32, shard(i), Arc::clone(wake))).collect();
         Self { locks, hints, hash: KeyedHash::new(seed), databases }
     }
 

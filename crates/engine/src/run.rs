@@ -72,7 +72,9 @@ pub enum Served {
 enum Flow {
     Done,
     /// To be tried again when woken, or at this time.
-    Suspended { retry_at: Option<u64> },
+    Suspended {
+        retry_at: Option<u64>,
+    },
 }
 
 impl<'e> Executor<'e> {

@@ -66,7 +66,9 @@ impl ThreadStatistics {
     /// Back to zero, but for the count of changes, which is no statistic.
     pub fn reset(&self) {
         for command in &self.commands {
-            for counter in [&command.calls, &command.failed, &command.nanoseconds, &command.rejected] {
+            for counter in
+                [&command.calls, &command.failed, &command.nanoseconds, &command.rejected]
+            {
                 counter.reset();
             }
             if let Some(latency) = command.latency.get() {

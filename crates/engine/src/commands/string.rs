@@ -370,7 +370,8 @@ fn mset(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `MSETEX numkeys key value [key value …] [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
 /// → 1, or 0 if NX or XX forbade it. O(keys).
 fn msetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let count = args::integer(ctx.argv.at(1)).ok().filter(|n| (1..=i64::from(i32::MAX)).contains(n));
+    let count =
+        args::integer(ctx.argv.at(1)).ok().filter(|n| (1..=i64::from(i32::MAX)).contains(n));
     let count = count.ok_or(CommandError::NumkeysInvalid)? as usize;
     let end = 2 + count * 2;
     if ctx.argv.len() < end {

@@ -57,7 +57,11 @@ pub(super) fn to_lua(lua: &Lua, frame: &Frame) -> mlua::Result<Value> {
 }
 
 /// What a script returns, as its reply.
-pub(super) fn reply(reply: &mut Reply, value: &Value, shows_booleans: bool) -> Result<(), CommandError> {
+pub(super) fn reply(
+    reply: &mut Reply,
+    value: &Value,
+    shows_booleans: bool,
+) -> Result<(), CommandError> {
     reply_nested(reply, value, shows_booleans, 0)
 }
 

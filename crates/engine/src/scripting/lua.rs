@@ -111,7 +111,15 @@ impl Interpreter {
         set_plain_functions(&lua, &host)?;
         let runner = lua.load(PRELUDE).set_name("=prelude").call(&host)?;
         let buffers = RefCell::default();
-        Ok(Self { lua, environment, host, runner, compiled: HashMap::new(), generation: 0, buffers })
+        Ok(Self {
+            lua,
+            environment,
+            host,
+            runner,
+            compiled: HashMap::new(),
+            generation: 0,
+            buffers,
+        })
     }
 
     fn run(
@@ -163,7 +171,8 @@ impl Interpreter {
         let body = without_first_line(&script.body);
         // The collector must not run while a chunk is being built (CVE-2014-5461's family).
         self.lua.gc_stop();
-        let chunk = self.lua.load(body).set_name("@user_script").set_mode(mlua::chunk::ChunkMode::Text);
+        let chunk =
+            self.lua.load(body).set_name("@user_script").set_mode(mlua::chunk::ChunkMode::Text);
         let function = chunk.set_environment(self.environment.clone()).into_function();
         self.lua.gc_restart();
         let function = function.map_err(|error| {
