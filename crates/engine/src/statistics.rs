@@ -99,7 +99,7 @@ impl ThreadStatistics {
 
 /// Calls by duration: 16 steps per power of two of nanoseconds, so within 6 %.
 pub struct Latency {
-    counts: [Counter; Latency::STEPS],
+    counts: [Counter; Self::STEPS],
 }
 
 impl Default for Latency {

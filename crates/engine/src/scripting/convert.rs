@@ -179,7 +179,7 @@ pub(super) fn argument(value: &Value, bytes: &mut Vec<u8>) -> bool {
 pub(super) fn error_line(text: &[u8]) -> Vec<u8> {
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let mut line = text.to_vec();
-    if !text.iter().any(|byte| *byte == b' ') || text.first().is_some_and(u8::is_ascii_whitespace) {
+    if !text.contains(&b' ') || text.first().is_some_and(u8::is_ascii_whitespace) {
         line.splice(0..0, *b"ERR ");
     }
     line
