@@ -13,6 +13,9 @@ pub const REQUEST_ARGUMENTS_UNAUTHENTICATED_MAX: i64 = 10;
 /// Longest argument by default, in bytes; a setting can raise it.
 pub const REQUEST_BULK_LEN_MAX: i64 = 512 << 20;
 
+/// The least that the setting of the longest argument can be: what a program may rely on.
+pub const REQUEST_BULK_LEN_MAX_LEAST: i64 = 1 << 20;
+
 /// Longest argument before authentication, in bytes.
 pub const REQUEST_BULK_LEN_UNAUTHENTICATED_MAX: i64 = 16 << 10;
 

@@ -17,7 +17,8 @@
 
 use base::limits::{
     REQUEST_ARGUMENTS_MAX, REQUEST_ARGUMENTS_UNAUTHENTICATED_MAX, REQUEST_BULK_LEN_MAX,
-    REQUEST_BULK_LEN_UNAUTHENTICATED_MAX, REQUEST_LINE_LEN_MAX, REQUEST_SPANS_RESERVED_MAX,
+    REQUEST_BULK_LEN_MAX_LEAST, REQUEST_BULK_LEN_UNAUTHENTICATED_MAX, REQUEST_LINE_LEN_MAX,
+    REQUEST_SPANS_RESERVED_MAX,
 };
 use base::numbers::parse_i64;
 use memchr::memchr;
@@ -48,29 +49,29 @@ impl Span {
 /// What a request may announce. Fixed from a request's first byte to its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest argument in bytes, a setting.
-    pub bulk_len_max: i64,
+    /// Longest argument in bytes.
+    bulk_len_max: i64,
     /// Longest line, inline requests and headers alike.
-    pub line_len_max: usize,
-    /// Whether the client may send more than a greeting. Who authenticates and goes on in the same
-    /// pipeline must be parsed with the new limits, so requests are not parsed ahead until then.
-    pub is_authenticated: bool,
+    line_len_max: usize,
+    is_authenticated: bool,
 }
 
 impl Limits {
-    /// The limits of a client that has authenticated or need not.
+    /// The limits of a client that has authenticated or need not. The longest argument is a
+    /// setting, of no less than [`REQUEST_BULK_LEN_MAX_LEAST`].
     pub fn authenticated(bulk_len_max: i64) -> Self {
-        Self { bulk_len_max, line_len_max: REQUEST_LINE_LEN_MAX, is_authenticated: true }
+        Self {
+            bulk_len_max: bulk_len_max.max(REQUEST_BULK_LEN_MAX_LEAST),
+            line_len_max: REQUEST_LINE_LEN_MAX,
+            is_authenticated: true,
+        }
     }
 
-    /// The tighter limits of a client that must authenticate first.
+    /// The tighter limits of a client that must authenticate first. What it sends behind its
+    /// authentication in the same pipeline must be parsed with the others, so as long as these
+    /// hold, a request is parsed only after the one before it has run.
     pub fn unauthenticated(bulk_len_max: i64) -> Self {
         Self { is_authenticated: false, ..Self::authenticated(bulk_len_max) }
-    }
-
-    /// Whether a short argument, below 100 bytes, needs no look at the limits.
-    fn admits_short(&self) -> bool {
-        100 <= self.bulk_len_max
     }
 
     fn check_count(&self, count: Option<i64>) -> Result<usize, ProtocolError> {
@@ -237,9 +238,12 @@ impl RequestParser {
         self.cursor.searched = 0;
         let first = arguments.len();
         arguments.reserve(remaining.min(REQUEST_SPANS_RESERVED_MAX));
+        let (position, remaining) = read_short_arguments(bytes, position, remaining, arguments);
+        if remaining == 0 {
+            return Ok(Parsed::Complete { consumed: position, is_inline: false });
+        }
         let cursor = Cursor { position, searched: 0, remaining, bulk_len: None };
-        let parsed = read_arguments(bytes, cursor, arguments, limits)?;
-        Ok(match parsed {
+        Ok(match read_arguments(bytes, cursor, arguments, limits)? {
             Progress::Done { consumed } => Parsed::Complete { consumed, is_inline: false },
             Progress::Stuck { cursor, wanted } => {
                 self.stage = Stage::Arguments;
@@ -310,20 +314,13 @@ fn read_arguments(
     spans: &mut Vec<Span>,
     limits: &Limits,
 ) -> Result<Progress, ProtocolError> {
-    let admits_short = limits.admits_short();
     while cursor.remaining != 0 {
-        let len = if let Some(len) = cursor.bulk_len {
-            len
-        } else if let Some((len, header_len)) =
-            short_header(&bytes[cursor.position..]).filter(|_| admits_short)
-        {
-            cursor.position += header_len;
-            len
-        } else {
-            match long_header(bytes, &mut cursor, limits)? {
+        let len = match cursor.bulk_len {
+            Some(len) => len,
+            None => match read_header(bytes, &mut cursor, limits)? {
                 Some(len) => len,
                 None => return Ok(Progress::Stuck { cursor, wanted: 1 }),
-            }
+            },
         };
         let rest = &bytes[cursor.position..];
         match rest.get(len..len + 2) {
@@ -336,27 +333,52 @@ fn read_arguments(
         }
         spans.push(Span { start: cursor.position, len });
         cursor.position += len + 2;
-        cursor.bulk_len = None;
-        cursor.searched = 0;
-        cursor.remaining -= 1;
+        cursor = Cursor { bulk_len: None, searched: 0, remaining: cursor.remaining - 1, ..cursor };
+        (cursor.position, cursor.remaining) =
+            read_short_arguments(bytes, cursor.position, cursor.remaining, spans);
     }
     Ok(Progress::Done { consumed: cursor.position })
 }
 
-/// Reads `$` and one or two digits; gives the argument's length and the header's.
+/// Reads arguments while they are complete, right and announced by few digits; stops before the
+/// first one that is not. This is the loop that nearly all bytes of nearly all requests go through.
+#[inline]
+fn read_short_arguments(
+    bytes: &[u8],
+    mut position: usize,
+    mut remaining: usize,
+    spans: &mut Vec<Span>,
+) -> (usize, usize) {
+    while remaining != 0 {
+        let Some((len, header_len)) = short_header(&bytes[position..]) else { break };
+        let start = position + header_len;
+        let Some(b"\r\n") = bytes.get(start + len..start + len + 2) else { break };
+        spans.push(Span { start, len });
+        position = start + len + 2;
+        remaining -= 1;
+    }
+    (position, remaining)
+}
+
+/// Reads `$` and up to three digits, which every limit admits; gives the argument's length and the
+/// header's.
 #[inline]
 fn short_header(bytes: &[u8]) -> Option<(usize, usize)> {
+    let digit = |byte: &u8| usize::from(byte - b'0');
     match bytes {
-        [b'$', digit @ b'0'..=b'9', b'\r', b'\n', ..] => Some((usize::from(digit - b'0'), 4)),
-        [b'$', tens @ b'1'..=b'9', units @ b'0'..=b'9', b'\r', b'\n', ..] => {
-            Some((usize::from(tens - b'0') * 10 + usize::from(units - b'0'), 5))
+        [b'$', a @ b'0'..=b'9', b'\r', b'\n', ..] => Some((digit(a), 4)),
+        [b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => {
+            Some((digit(a) * 10 + digit(b), 5))
+        }
+        [b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'\r', b'\n', ..] => {
+            Some((digit(a) * 100 + digit(b) * 10 + digit(c), 6))
         }
         _ => None,
     }
 }
 
 /// Reads any header, right or wrong; gives the argument's length once its line is there.
-fn long_header(
+fn read_header(
     bytes: &[u8],
     cursor: &mut Cursor,
     limits: &Limits,

@@ -73,9 +73,11 @@ fn write_pairs(
         }
         write!(out, "{:>width$}{mark} ", index + 1)?;
         write(out, key, indent + width + 2)?;
-        out.write_str(" => ")?;
+        out.write_str(" =>")?;
         if matches!(value, Frame::Array(_) | Frame::Map(_) | Frame::Set(_)) {
             next_line(out, indent + width + 2)?;
+        } else {
+            out.write_char(' ')?;
         }
         write(out, value, indent + width + 2)?;
     }

@@ -97,7 +97,7 @@ fn frames_read_well() {
     let mut items = vec![map, Frame::Array(vec![]), Frame::Double(2.5), Frame::Boolean(true)];
     items.extend((0..6).map(Frame::Integer));
     let expected = r#" 1) 1# "a" => (integer) 1
-    2# "b" => 
+    2# "b" =>
        1) "x\"\n\x01"
        2) (nil)
  2) (empty array)

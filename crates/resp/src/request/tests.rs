@@ -152,8 +152,10 @@ fn strangers_get_tighter_limits() {
     ] {
         assert_eq!(feed(bytes, &[100], &limits).1, expected, "{}", bytes.escape_ascii());
     }
-    let tiny = Limits::authenticated(3);
-    assert_eq!(feed(b"*1\r\n$4\r\n", &[9], &tiny).1, Some(ProtocolError::InvalidBulkLength));
+    let least = Limits::authenticated(0);
+    assert_eq!(feed(b"*1\r\n$1048576\r\n", &[9], &least).1, None);
+    let (_, error) = feed(b"*1\r\n$1048577\r\n", &[9], &least);
+    assert_eq!(error, Some(ProtocolError::InvalidBulkLength));
 }
 
 #[test]
@@ -232,7 +234,7 @@ proptest! {
         let bytes = pieces.concat();
         // A short line bound brings the errors about lines within reach.
         let limits = Limits { line_len_max: 24, ..Limits::default() };
-        for limits in [Limits::default(), limits, Limits::unauthenticated(50)] {
+        for limits in [Limits::default(), limits, Limits::unauthenticated(0)] {
             let whole = feed(&bytes, &[bytes.len()], &limits);
             prop_assert_eq!(&whole, &feed(&bytes, &sizes, &limits));
             prop_assert_eq!(&whole, &feed(&bytes, &[1], &limits));
