@@ -3,13 +3,14 @@
 //! Three number systems meet on the wire, and clients depend on the text of each:
 //!
 //! - 64-bit integers, in one canonical spelling only ([`parse_i64`]);
-//! - doubles, read as C's `strtod` reads them and printed with the fewest digits that read back as
-//!   the same double ([`parse_f64`], [`append_f64`]);
+//! - doubles, read as C's `strtod` reads them and printed with few digits that read back as the
+//!   same double ([`parse_f64`], [`append_f64`]);
 //! - the 80-bit extended floats in which increments of decimal strings are computed
 //!   ([`LongDouble`]).
 //!
 //! Nothing here allocates, except for extended floats far outside everyday range.
 
+mod digits;
 mod extended;
 mod float;
 mod integer;

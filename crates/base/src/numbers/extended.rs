@@ -117,6 +117,15 @@ impl LongDouble {
         self.magnitude != Magnitude::Infinite
     }
 
+    /// Significand and exponent, for tests of tables.
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> Option<(u64, i32)> {
+        match self.magnitude {
+            Magnitude::Finite { significand, exponent } => Some((significand, exponent)),
+            _ => None,
+        }
+    }
+
     fn is_larger_than(&self, other: &Self) -> bool {
         self.order() > other.order()
     }
@@ -378,19 +387,21 @@ fn append_fraction(out: &mut Vec<u8>, significand: u64, shift: u32) {
     let cut = scaled - (decimals << shift);
     let half = 1u128 << (shift - 1);
     decimals += u128::from(half < cut || (cut == half && decimals & 1 == 1));
-    let (whole, decimals) = (whole + decimals / DECIMALS_SCALE, decimals % DECIMALS_SCALE);
-    append_u128(out, whole);
+    // Rounding up may have carried into the whole part.
+    let carry = u128::from(decimals == DECIMALS_SCALE);
+    append_u128(out, whole + carry);
+    let mut decimals = if carry == 1 { 0 } else { decimals as u64 };
     if decimals == 0 {
         return;
     }
-    out.push(b'.');
-    let mut divisor = DECIMALS_SCALE;
-    let mut rest = decimals;
-    while rest != 0 {
-        divisor /= 10;
-        out.push(b'0' + (rest / divisor) as u8);
-        rest %= divisor;
+    let mut text = *b".00000000000000000";
+    for digit in text[1..].iter_mut().rev() {
+        *digit += (decimals % 10) as u8;
+        decimals /= 10;
     }
+    out.extend_from_slice(&text);
+    let end = out.iter().rposition(|byte| *byte != b'0').map_or(0, |last| last + 1);
+    out.truncate(end);
 }
 
 fn append_u128(out: &mut Vec<u8>, value: u128) {

@@ -1,5 +1,6 @@
-//! Doubles: read as C's `strtod` reads them, printed with the fewest digits that read back equal.
+//! Doubles: read as C's `strtod` reads them, printed with few digits that read back equal.
 
+use super::digits::Digits;
 use super::extended;
 use super::integer::IntegerBuffer;
 
@@ -53,9 +54,9 @@ impl FloatBuffer {
     /// The text of `value`, valid until the next call: `3`, `3.5`, `1e+20`, `inf`, `-inf`, `nan`,
     /// `-0`.
     ///
-    /// Whole numbers up to 2^62 are printed in full. All others show the fewest digits that read
-    /// back as the same double: as a plain number if no more than seven zeros have to be filled in,
-    /// otherwise with an exponent.
+    /// Whole numbers up to 2^62 are printed in full. All others show few digits that read back
+    /// as the same double (the fewest, but for one in 300): as a plain number if no more than seven
+    /// zeros have to be filled in, otherwise with an exponent.
     pub fn format(&mut self, value: f64) -> &[u8] {
         if value.is_nan() {
             return b"nan";
@@ -74,7 +75,7 @@ impl FloatBuffer {
         if value < 0.0 {
             writer.push(b'-');
         }
-        ShortestDigits::of(value.abs()).write(&mut writer);
+        write(&Digits::of(value.abs()), &mut writer);
         let len = writer.len;
         &self.bytes[..len]
     }
@@ -86,76 +87,36 @@ impl Default for FloatBuffer {
     }
 }
 
-/// `0.d1d2d3… × 10^point`: significant digits without zeros at either end.
-struct ShortestDigits {
-    digits: [u8; 17],
-    count: usize,
-    /// Place of the decimal point counted from the first digit.
-    point: i32,
-}
-
-impl ShortestDigits {
-    /// Takes the digits of a finite positive number apart.
-    fn of(value: f64) -> Self {
-        let mut buffer = ryu::Buffer::new();
-        let text = buffer.format_finite(value).as_bytes();
-        let mut parts = Self { digits: [0; 17], count: 0, point: 0 };
-        let mut is_past_point = false;
-        for (index, &byte) in text.iter().enumerate() {
-            match byte {
-                b'.' => is_past_point = true,
-                b'e' => {
-                    let exponent = super::parse_i64(&text[index + 1..]);
-                    parts.point += exponent.expect("the printer writes a plain exponent") as i32;
-                    break;
-                }
-                b'0' if parts.count == 0 => parts.point -= i32::from(is_past_point),
-                _ => {
-                    // A large whole number prints more digits than 17, all zeros.
-                    if let Some(digit) = parts.digits.get_mut(parts.count) {
-                        *digit = byte;
-                        parts.count += 1;
-                    }
-                    parts.point += i32::from(!is_past_point);
-                }
-            }
-        }
-        while 0 < parts.count && parts.digits[parts.count - 1] == b'0' {
-            parts.count -= 1;
-        }
-        parts
-    }
-
-    fn write(&self, out: &mut Writer<'_>) {
-        let digits = &self.digits[..self.count];
-        let count = self.count as i32;
-        // The power of ten of the last digit, and how far the first digit is from the units.
-        let last = self.point - count;
-        let first = (self.point - 1).abs();
-        if 0 <= last && first < count + 7 {
-            out.extend(digits);
-            out.zeros(last);
-        } else if last < 0 && (-7 < last || first < 4) {
-            if self.point <= 0 {
-                out.extend(b"0.");
-                out.zeros(-self.point);
-                out.extend(digits);
-            } else {
-                let (whole, fraction) = digits.split_at(self.point as usize);
-                out.extend(whole);
-                out.push(b'.');
-                out.extend(fraction);
-            }
+/// Lays digits out: as a plain number if few zeros have to be filled in, else with an exponent.
+fn write(digits: &Digits, out: &mut Writer<'_>) {
+    let (bytes, last) = (digits.bytes(), digits.exponent);
+    let count = bytes.len() as i32;
+    // How far the decimal point is behind the first digit, and the first digit from the units.
+    let point = count + last;
+    let first = (point - 1).abs();
+    if 0 <= last && first < count + 7 {
+        out.extend(bytes);
+        out.zeros(last);
+    } else if last < 0 && (-7 < last || first < 4) {
+        if point <= 0 {
+            out.extend(b"0.");
+            out.zeros(-point);
+            out.extend(bytes);
         } else {
-            out.push(digits[0]);
-            if 1 < count {
-                out.push(b'.');
-                out.extend(&digits[1..]);
-            }
-            out.push(b'e');
-            out.push(if self.point < 1 { b'-' } else { b'+' });
-            out.extend(IntegerBuffer::new().format(i64::from(first)));
+            let (whole, fraction) = bytes.split_at(point as usize);
+            out.extend(whole);
+            out.push(b'.');
+            out.extend(fraction);
         }
+    } else {
+        out.push(bytes[0]);
+        if 1 < count {
+            out.push(b'.');
+            out.extend(&bytes[1..]);
+        }
+        out.push(b'e');
+        out.push(if point < 1 { b'-' } else { b'+' });
+        out.extend(IntegerBuffer::new().format(i64::from(first)));
     }
 }
 
@@ -274,6 +235,10 @@ mod tests {
             (4611686018427388928.0, "4611686018427389000"),
             (9223372036854775807.0, "9223372036854776000"),
             (123456789012345678901234.0, "123456789012345690000000"),
+            // One digit more than need be, as clients have always seen them.
+            (-0.736068, "-0.7360679999999999"),
+            (406685e15, "406684999999999970000"),
+            (-344.8465655966979, "-344.84656559669793"),
             (f64::MAX, "1.7976931348623157e+308"),
             (f64::MIN, "-1.7976931348623157e+308"),
             (5e-324, "5e-324"),
