@@ -498,12 +498,16 @@ impl Reply {
 
     #[inline]
     fn header(&mut self, kind: u8, len: usize) {
-        // Lengths of one and two digits are nearly all there are.
+        let digit = |value: usize| b'0' + (value % 10) as u8;
+        // Lengths of up to three digits are nearly all there are.
         if len < 10 {
-            self.buffer.extend_from_slice(&[kind, b'0' + len as u8, b'\r', b'\n']);
+            self.buffer.extend_from_slice(&[kind, digit(len), b'\r', b'\n']);
         } else if len < 100 {
-            let (tens, units) = (b'0' + (len / 10) as u8, b'0' + (len % 10) as u8);
-            self.buffer.extend_from_slice(&[kind, tens, units, b'\r', b'\n']);
+            let text = [kind, digit(len / 10), digit(len), b'\r', b'\n'];
+            self.buffer.extend_from_slice(&text);
+        } else if len < 1000 {
+            let text = [kind, digit(len / 100), digit(len / 10), digit(len), b'\r', b'\n'];
+            self.buffer.extend_from_slice(&text);
         } else {
             self.buffer.extend_from_slice(Header::new(kind, len).bytes());
         }
