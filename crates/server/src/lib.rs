@@ -1,1 +1,3 @@
 //! The outside world: sockets, threads, configuration, observability.
+pub mod config;
+pub mod log;

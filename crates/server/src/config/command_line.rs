@@ -1,0 +1,192 @@
+//! Reads the command line in Redis's form and turns its options into lines of configuration text.
+//!
+//! The first word that doesn't begin with a dash is the file. `--name value…` becomes one line
+//! after the file's own; a word that holds name and values (`"--port 7000"`) too. The word after a
+//! bare option is always its value, even if it begins with dashes. `-` as first or last word reads
+//! more text from standard input.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::dialect::{Dialect, facts};
+use super::file::{quoted, split_words};
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invocation {
+    CheckSystem,
+    Help,
+    /// The reason why it can't be done.
+    Refused(String),
+    Run(Sources),
+    Version,
+}
+
+/// Where settings come from, in the order in which they count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    pub file: Option<PathBuf>,
+    pub reads_standard_input: bool,
+    /// The options as lines of a file.
+    pub options: Vec<u8>,
+}
+
+/// Reads the words after the program's name.
+pub fn parse(arguments: &[Vec<u8>]) -> Invocation {
+    match arguments {
+        [only] if only == b"-v" || only == b"--version" => return Invocation::Version,
+        [only] if only == b"-h" || only == b"--help" => return Invocation::Help,
+        [only] if only == b"--check-system" => return Invocation::CheckSystem,
+        [first, ..] if first == b"--test-memory" => {
+            return Invocation::Refused("this server has no memory test".to_owned());
+        }
+        _ => {}
+    }
+    if arguments.iter().any(|word| word == b"--sentinel") {
+        let reason = "Sentinel mode isn't available: this program is a data server only";
+        return Invocation::Refused(reason.to_owned());
+    }
+    let mut sources = Sources::default();
+    let mut words = arguments;
+    if let [first, rest @ ..] = arguments
+        && first.first() != Some(&b'-')
+    {
+        sources.file = Some(PathBuf::from(OsStr::from_bytes(first)));
+        words = rest;
+    }
+    match words {
+        [first, rest @ ..] if first == b"-" && sources.file.is_none() => {
+            sources.reads_standard_input = true;
+            words = rest;
+        }
+        _ => {}
+    }
+    if let [rest @ .., last] = words
+        && last == b"-"
+    {
+        sources.reads_standard_input = true;
+        words = rest;
+    }
+    sources.options = option_lines(words);
+    Invocation::Run(sources)
+}
+
+fn option_lines(words: &[Vec<u8>]) -> Vec<u8> {
+    let mut lines: Vec<u8> = Vec::new();
+    let mut awaits_value = false;
+    for (index, word) in words.iter().enumerate() {
+        match word.strip_prefix(b"--") {
+            Some(option) if !awaits_value => {
+                if 0 < index {
+                    lines.push(b'\n');
+                }
+                lines.extend_from_slice(option);
+                let names_only = split_words(option).is_some_and(|split| split.len() == 1);
+                let next_is_option =
+                    words.get(index + 1).is_none_or(|next| next.starts_with(b"--"));
+                if option.eq_ignore_ascii_case(b"save") && next_is_option {
+                    lines.extend_from_slice(b" \"\"");
+                } else {
+                    awaits_value = names_only;
+                }
+            }
+            _ => {
+                if !lines.is_empty() && lines.last() != Some(&b'\n') {
+                    lines.push(b' ');
+                }
+                lines.extend_from_slice(&quoted(word));
+                awaits_value = false;
+            }
+        }
+    }
+    lines
+}
+
+/// What `--version` prints.
+pub fn version_line(dialect: Dialect) -> String {
+    let facts = facts(dialect);
+    format!(
+        "{} server v={} sha=00000000:0 malloc=jemalloc bits={} build=ochre-{}",
+        facts.product,
+        facts.version,
+        usize::BITS,
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// What `--help` prints.
+pub fn usage(program: &str) -> String {
+    format!(
+        "Usage: {program} [FILE] [--SETTING VALUE...]... [-]\n\
+         \n\
+         FILE          read settings from a file\n\
+         -             read settings from standard input, as first or last word\n\
+         --SETTING     set one, over what the file says; CONFIG GET * lists them all\n\
+         -v --version  print the version\n\
+         -h --help     print this text\n\
+         --check-system  look at the machine for what slows the server down\n\
+         \n\
+         Examples:\n\
+         \x20 {program}\n\
+         \x20 {program} --port 7777 --maxmemory 2gb\n\
+         \x20 {program} /etc/redis/redis.conf --loglevel verbose\n\
+         \x20 echo 'maxmemory auto' | {program} -\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(words: &[&str]) -> Sources {
+        let words: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        match parse(&words) {
+            Invocation::Run(sources) => sources,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn check(words: &[&str], lines: &str) {
+        assert_eq!(String::from_utf8(run(words).options).unwrap(), lines, "{words:?}");
+    }
+
+    #[test]
+    fn options_become_lines() {
+        check(&["--port", "7000", "--save", ""], "port \"7000\"\nsave \"\"");
+        check(&["--port 7000", "--hz", "5"], "port 7000\nhz \"5\"");
+        check(&["--requirepass", "--abc", "--hz", "5"], "requirepass \"--abc\"\nhz \"5\"");
+        check(
+            &["--save", "60", "1", "--save", "--port", "0"],
+            "save \"60\" \"1\"\nsave \"\"\nport \"0\"",
+        );
+        check(&["--port", "0", "extra"], "port \"0\" \"extra\"");
+        check(&["--hz", "\"5"], "hz \"\\\"5\"");
+        check(&["--appendonly", "--port", "0"], "appendonly \"--port\" \"0\"");
+        check(&["-p", "0"], "\"-p\" \"0\"");
+        check(&["--"], "");
+    }
+
+    #[test]
+    fn file_and_standard_input() {
+        assert_eq!(run(&["a.conf", "--hz", "5"]).file, Some("a.conf".into()));
+        assert!(run(&["-"]).reads_standard_input);
+        assert!(run(&["a.conf", "--hz", "5", "-"]).reads_standard_input);
+        assert!(run(&["a.conf", "-"]).reads_standard_input);
+        assert!(!run(&["--hz", "5"]).reads_standard_input);
+        assert_eq!(run(&[]), Sources::default());
+    }
+
+    #[test]
+    fn questions_and_refusals() {
+        let parse = |words: &[&str]| {
+            parse(&words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
+        };
+        assert_eq!(parse(&["-v"]), Invocation::Version);
+        assert_eq!(parse(&["--help"]), Invocation::Help);
+        assert_eq!(parse(&["--check-system"]), Invocation::CheckSystem);
+        assert!(matches!(parse(&["x.conf", "--sentinel"]), Invocation::Refused(_)));
+        assert!(version_line(Dialect::Redis).starts_with("Redis server v=8.0.6 "));
+        assert!(usage("ochre-server").contains("--port 7777"));
+    }
+}

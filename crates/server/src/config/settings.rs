@@ -1,0 +1,448 @@
+//! The settings in the types that the server works with, derived from the table.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use engine::settings::{Access, MemoryPolicy};
+
+use super::special::{OutputLimit, SavePoint};
+use super::table::{self, ROWS};
+use super::value::Value;
+use super::{Caller, Config, Dialect};
+use crate::log::{Format, Level, TimeFormat};
+
+/// One address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// `*` stands for every IPv4 address, `::*` for every IPv6 address.
+    pub address: String,
+    /// Written with a leading dash: it is no error if the machine doesn't have it.
+    pub is_optional: bool,
+}
+
+/// Whether this caller may use what the setting guards.
+pub fn allows(access: Access, caller: Caller) -> bool {
+    match access {
+        Access::Everyone => true,
+        Access::Local => caller == Caller::Local,
+        Access::Nobody => false,
+    }
+}
+
+/// How the process's score for the out-of-memory killer is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OomScoreAdj {
+    Absolute,
+    No,
+    Relative,
+}
+
+/// What a signal adds to a shutdown; all false is the default way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownWords {
+    pub save: bool,
+    pub nosave: bool,
+    pub now: bool,
+    pub force: bool,
+    pub safe: bool,
+    pub failover: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supervised {
+    Auto,
+    No,
+    Systemd,
+    Upstart,
+}
+
+/// `maxmemory-clients`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientsMemory {
+    Bytes(u64),
+    /// Of `maxmemory`.
+    Percent(u8),
+}
+
+/// Up to which size collections stay packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packing {
+    pub hash_max_listpack_entries: u64,
+    pub hash_max_listpack_value: u64,
+    pub hll_sparse_max_bytes: u64,
+    pub list_max_listpack_size: i32,
+    pub set_max_intset_entries: u64,
+    pub set_max_listpack_entries: u64,
+    pub set_max_listpack_value: u64,
+    pub stream_node_max_bytes: u64,
+    pub stream_node_max_entries: u64,
+    pub zset_max_listpack_entries: u64,
+    pub zset_max_listpack_value: u64,
+}
+
+/// Every setting that has an effect. Sizes are bytes, as the names say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub dialect: Dialect,
+
+    pub bind: Vec<Bind>,
+    /// Whether nobody named addresses, so that protected mode asks for a password.
+    pub bind_is_default: bool,
+    pub port: u16,
+    pub protected_mode: bool,
+    pub tcp_backlog: u32,
+    pub tcp_keepalive_s: u32,
+    pub timeout_s: u32,
+    pub unixsocket: Option<PathBuf>,
+    pub unixsocketgroup: Option<String>,
+    /// 0 leaves the mode to the umask.
+    pub unixsocketperm: u32,
+
+    pub client_query_buffer_limit: u64,
+    pub maxclients: u32,
+    pub maxmemory_clients: ClientsMemory,
+    pub output_limit_normal: OutputLimit,
+    pub output_limit_pubsub: OutputLimit,
+    pub output_limit_replica: OutputLimit,
+    pub proto_max_bulk_len: u64,
+    pub tracking_table_max_keys: u64,
+
+    pub daemonize: bool,
+    pub dir: PathBuf,
+    pub disable_thp: bool,
+    pub hz: u32,
+    /// The loops to run: what was named, or one per core.
+    pub io_threads: u32,
+    pub oom_score_adj: OomScoreAdj,
+    /// As primary, as replica, of helper processes.
+    pub oom_score_adj_values: [i32; 3],
+    pub pidfile: Option<PathBuf>,
+    pub shutdown_on_sigint: ShutdownWords,
+    pub shutdown_on_sigterm: ShutdownWords,
+    pub supervised: Supervised,
+
+    pub enable_debug_command: Access,
+    pub enable_module_command: Access,
+    pub enable_protected_configs: Access,
+    /// Empty: none.
+    pub requirepass: Vec<u8>,
+
+    pub databases: u32,
+    pub lfu_decay_time_minutes: u32,
+    pub lfu_log_factor: u32,
+    pub lazyfree_lazy_user_flush: bool,
+    /// 0 is no limit; `auto` is resolved.
+    pub maxmemory: u64,
+    pub maxmemory_policy: MemoryPolicy,
+    pub maxmemory_samples: u32,
+
+    pub appendonly: bool,
+    pub save: Vec<SavePoint>,
+
+    pub packing: Packing,
+
+    pub busy_reply_threshold_ms: u64,
+
+    pub always_show_logo: bool,
+    pub latency_monitor_threshold_ms: u64,
+    pub latency_tracking: bool,
+    pub latency_tracking_percentiles: Vec<f64>,
+    pub log_format: Format,
+    pub log_time_format: TimeFormat,
+    /// `None` is standard output.
+    pub logfile: Option<PathBuf>,
+    pub loglevel: Level,
+    /// The letters in canonical form; see [`event_bits`](super::special::event_bits).
+    pub notify_keyspace_events: String,
+    pub slowlog_log_slower_than_us: i64,
+    pub slowlog_max_len: u64,
+}
+
+impl Settings {
+    /// The part that engine and store read.
+    pub fn for_engine(&self) -> engine::settings::Settings {
+        engine::settings::Settings {
+            bulk_len_max: self.proto_max_bulk_len,
+            busy_reply_threshold_ms: self.busy_reply_threshold_ms,
+            databases: usize::try_from(self.databases).unwrap_or(usize::MAX),
+            debug_access: self.enable_debug_command,
+            dialect: self.dialect,
+            is_latency_tracked: self.latency_tracking,
+            lfu_decay_minutes: self.lfu_decay_time_minutes,
+            lfu_log_factor: self.lfu_log_factor,
+            memory_bytes_max: usize::try_from(self.maxmemory).unwrap_or(usize::MAX),
+            memory_policy: self.maxmemory_policy,
+            password: self.requirepass.clone(),
+        }
+    }
+
+    /// # Panics When the table lacks a name used here or has it with another kind; every test that
+    /// makes settings would fail.
+    pub(super) fn new(config: &Config) -> Self {
+        let read = Reader { config };
+        let [output_limit_normal, output_limit_replica, output_limit_pubsub] =
+            read.output_limits("client-output-buffer-limit");
+        Self {
+            dialect: config.dialect,
+            bind: read.addresses("bind"),
+            bind_is_default: !config.is_named[table::index_of("bind")],
+            port: read.number("port"),
+            protected_mode: read.flag("protected-mode"),
+            tcp_backlog: read.number("tcp-backlog"),
+            tcp_keepalive_s: read.number("tcp-keepalive"),
+            timeout_s: read.number("timeout"),
+            unixsocket: read.path("unixsocket"),
+            unixsocketgroup: read.string("unixsocketgroup"),
+            unixsocketperm: read.number("unixsocketperm"),
+            client_query_buffer_limit: read.number("client-query-buffer-limit"),
+            maxclients: read.number("maxclients"),
+            maxmemory_clients: read.clients_memory("maxmemory-clients"),
+            output_limit_normal,
+            output_limit_pubsub,
+            output_limit_replica,
+            proto_max_bulk_len: read.number("proto-max-bulk-len"),
+            tracking_table_max_keys: read.number("tracking-table-max-keys"),
+            daemonize: read.flag("daemonize"),
+            dir: read.path("dir").unwrap_or_default(),
+            disable_thp: read.flag("disable-thp"),
+            hz: read.number("hz"),
+            io_threads: read.number("io-threads"),
+            oom_score_adj: read.oom_score_adj("oom-score-adj"),
+            oom_score_adj_values: read.oom_scores("oom-score-adj-values"),
+            pidfile: read.path("pidfile"),
+            shutdown_on_sigint: read.shutdown_words("shutdown-on-sigint"),
+            shutdown_on_sigterm: read.shutdown_words("shutdown-on-sigterm"),
+            supervised: read.supervised("supervised"),
+            enable_debug_command: read.access("enable-debug-command"),
+            enable_module_command: read.access("enable-module-command"),
+            enable_protected_configs: read.access("enable-protected-configs"),
+            requirepass: read.text("requirepass").to_vec(),
+            databases: read.number("databases"),
+            lfu_decay_time_minutes: read.number("lfu-decay-time"),
+            lfu_log_factor: read.number("lfu-log-factor"),
+            lazyfree_lazy_user_flush: read.flag("lazyfree-lazy-user-flush"),
+            maxmemory: read.maxmemory("maxmemory"),
+            maxmemory_policy: read.policy("maxmemory-policy"),
+            maxmemory_samples: read.number("maxmemory-samples"),
+            appendonly: read.flag("appendonly"),
+            save: read.save_points("save"),
+            packing: Packing::new(&read),
+            busy_reply_threshold_ms: read.number("busy-reply-threshold"),
+            always_show_logo: read.flag("always-show-logo"),
+            latency_monitor_threshold_ms: read.number("latency-monitor-threshold"),
+            latency_tracking: read.flag("latency-tracking"),
+            latency_tracking_percentiles: read.percentiles("latency-tracking-info-percentiles"),
+            log_format: read.log_format("log-format"),
+            log_time_format: read.log_time_format("log-timestamp-format"),
+            logfile: read.path("logfile"),
+            loglevel: read.log_level("loglevel"),
+            notify_keyspace_events: read.word("notify-keyspace-events"),
+            slowlog_log_slower_than_us: read.number("slowlog-log-slower-than"),
+            slowlog_max_len: read.number("slowlog-max-len"),
+        }
+    }
+}
+
+impl Packing {
+    fn new(read: &Reader<'_>) -> Self {
+        Self {
+            hash_max_listpack_entries: read.number("hash-max-listpack-entries"),
+            hash_max_listpack_value: read.number("hash-max-listpack-value"),
+            hll_sparse_max_bytes: read.number("hll-sparse-max-bytes"),
+            list_max_listpack_size: read.number("list-max-listpack-size"),
+            set_max_intset_entries: read.number("set-max-intset-entries"),
+            set_max_listpack_entries: read.number("set-max-listpack-entries"),
+            set_max_listpack_value: read.number("set-max-listpack-value"),
+            stream_node_max_bytes: read.number("stream-node-max-bytes"),
+            stream_node_max_entries: read.number("stream-node-max-entries"),
+            zset_max_listpack_entries: read.number("zset-max-listpack-entries"),
+            zset_max_listpack_value: read.number("zset-max-listpack-value"),
+        }
+    }
+}
+
+/// Reads values by name and type.
+struct Reader<'a> {
+    config: &'a Config,
+}
+
+impl<'a> Reader<'a> {
+    fn value(&self, name: &str) -> &'a Value {
+        &self.config.values[table::index_of(name)]
+    }
+
+    /// The value as it is shown: the word of a choice.
+    fn word(&self, name: &str) -> String {
+        let index = table::index_of(name);
+        String::from_utf8_lossy(&ROWS[index].kind.print(&self.config.values[index])).into_owned()
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        match self.value(name) {
+            Value::Flag(flag) => *flag,
+            other => panic!("{name} holds {other:?}"),
+        }
+    }
+
+    /// The row's bounds fit the type, which the test of the table's extremes holds.
+    fn number<T: TryFrom<i128>>(&self, name: &str) -> T {
+        match self.value(name) {
+            Value::Integer(number) => match T::try_from(*number) {
+                Ok(number) => number,
+                Err(_) => panic!("{name} holds {number}, beyond its type"),
+            },
+            other => panic!("{name} holds {other:?}"),
+        }
+    }
+
+    fn text(&self, name: &str) -> &'a [u8] {
+        match self.value(name) {
+            Value::Text(text) => text,
+            other => panic!("{name} holds {other:?}"),
+        }
+    }
+
+    fn string(&self, name: &str) -> Option<String> {
+        let text = self.text(name);
+        (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let text = self.text(name);
+        (!text.is_empty()).then(|| PathBuf::from(OsString::from_vec(text.to_vec())))
+    }
+
+    fn addresses(&self, name: &str) -> Vec<Bind> {
+        let Value::Words(words) = self.value(name) else { return Vec::new() };
+        let address = |word: &Vec<u8>| {
+            let text = String::from_utf8_lossy(word).into_owned();
+            match text.strip_prefix('-') {
+                Some(rest) => Bind { address: rest.to_owned(), is_optional: true },
+                None => Bind { address: text, is_optional: false },
+            }
+        };
+        words.iter().map(address).collect()
+    }
+
+    fn output_limits(&self, name: &str) -> [OutputLimit; 3] {
+        match self.value(name) {
+            Value::OutputLimits(limits) => *limits,
+            other => panic!("{name} holds {other:?}"),
+        }
+    }
+
+    fn clients_memory(&self, name: &str) -> ClientsMemory {
+        match self.value(name) {
+            Value::Percent(percent) => ClientsMemory::Percent(*percent),
+            _ => ClientsMemory::Bytes(self.number(name)),
+        }
+    }
+
+    fn maxmemory(&self, name: &str) -> u64 {
+        match self.value(name) {
+            Value::Auto => self.config.machine.memory_auto_bytes(),
+            _ => self.number(name),
+        }
+    }
+
+    fn oom_scores(&self, name: &str) -> [i32; 3] {
+        match self.value(name) {
+            Value::OomScores(scores) => *scores,
+            other => panic!("{name} holds {other:?}"),
+        }
+    }
+
+    fn save_points(&self, name: &str) -> Vec<SavePoint> {
+        match self.value(name) {
+            Value::Save(points) => points.clone(),
+            other => panic!("{name} holds {other:?}"),
+        }
+    }
+
+    fn percentiles(&self, name: &str) -> Vec<f64> {
+        match self.value(name) {
+            Value::Percentiles(list) => list.clone(),
+            other => panic!("{name} holds {other:?}"),
+        }
+    }
+
+    fn shutdown_words(&self, name: &str) -> ShutdownWords {
+        let text = self.word(name);
+        let has = |wanted: &str| text.split(' ').any(|word| word == wanted);
+        ShutdownWords {
+            save: has("save"),
+            nosave: has("nosave"),
+            now: has("now"),
+            force: has("force"),
+            safe: has("safe"),
+            failover: has("failover"),
+        }
+    }
+
+    fn access(&self, name: &str) -> Access {
+        match self.word(name).as_str() {
+            "yes" => Access::Everyone,
+            "local" => Access::Local,
+            _ => Access::Nobody,
+        }
+    }
+
+    fn oom_score_adj(&self, name: &str) -> OomScoreAdj {
+        match self.word(name).as_str() {
+            "absolute" => OomScoreAdj::Absolute,
+            "no" => OomScoreAdj::No,
+            _ => OomScoreAdj::Relative,
+        }
+    }
+
+    fn supervised(&self, name: &str) -> Supervised {
+        match self.word(name).as_str() {
+            "auto" => Supervised::Auto,
+            "systemd" => Supervised::Systemd,
+            "upstart" => Supervised::Upstart,
+            _ => Supervised::No,
+        }
+    }
+
+    fn policy(&self, name: &str) -> MemoryPolicy {
+        match self.word(name).as_str() {
+            "allkeys-lfu" => MemoryPolicy::AllKeysLfu,
+            "allkeys-lrm" => MemoryPolicy::AllKeysLrm,
+            "allkeys-lru" => MemoryPolicy::AllKeysLru,
+            "allkeys-random" => MemoryPolicy::AllKeysRandom,
+            "volatile-lfu" => MemoryPolicy::VolatileLfu,
+            "volatile-lrm" => MemoryPolicy::VolatileLrm,
+            "volatile-lru" => MemoryPolicy::VolatileLru,
+            "volatile-random" => MemoryPolicy::VolatileRandom,
+            "volatile-ttl" => MemoryPolicy::VolatileTtl,
+            _ => MemoryPolicy::NoEviction,
+        }
+    }
+
+    fn log_level(&self, name: &str) -> Level {
+        match self.word(name).as_str() {
+            "debug" => Level::Debug,
+            "verbose" => Level::Verbose,
+            "warning" => Level::Warning,
+            "nothing" => Level::Nothing,
+            _ => Level::Notice,
+        }
+    }
+
+    fn log_format(&self, name: &str) -> Format {
+        match self.word(name).as_str() {
+            "json" => Format::Json,
+            "logfmt" => Format::Logfmt,
+            _ => Format::Legacy,
+        }
+    }
+
+    fn log_time_format(&self, name: &str) -> TimeFormat {
+        match self.word(name).as_str() {
+            "iso8601" => TimeFormat::Iso8601,
+            "milliseconds" => TimeFormat::Milliseconds,
+            _ => TimeFormat::Legacy,
+        }
+    }
+}
