@@ -104,10 +104,15 @@ impl Frame {
     }
 }
 
-/// Line texts have no line ends; whatever else is odd in them is shown as an escape.
+/// Line texts have no line ends; whatever else is odd in them is shown as an escape, and so is a space
+/// at the end.
 fn plain(text: &[u8]) -> String {
-    let quoted = token::quoted(text);
-    quoted[1..quoted.len() - 1].replace("\\\"", "\"")
+    let (text, space) = match text.strip_suffix(b" ") {
+        Some(rest) => (rest, "\\x20"),
+        None => (text, ""),
+    };
+    let quoted = token::quoted_whole(text);
+    quoted[1..quoted.len() - 1].replace("\\\"", "\"") + space
 }
 
 struct Reader<'a> {

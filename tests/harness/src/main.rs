@@ -13,7 +13,8 @@ use harness::target::Target;
 use harness::target::launch::Server;
 use harness::target::socket::SocketTarget;
 
-const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases");
+/// From the root of the checkout, where every task runs.
+const CASES: &str = "tests/cases";
 
 #[derive(Parser)]
 enum Task {

@@ -58,8 +58,13 @@ pub fn quoted(bytes: &[u8]) -> String {
         && 64 < bytes.len()
         && bytes.iter().all(|byte| byte == first)
     {
-        return format!("{}*{}", quoted(&[*first]), bytes.len());
+        return format!("{}*{}", quoted_whole(&[*first]), bytes.len());
     }
+    quoted_whole(bytes)
+}
+
+/// The text in quotes, without counts.
+pub fn quoted_whole(bytes: &[u8]) -> String {
     let mut text = String::from('"');
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

@@ -59,9 +59,7 @@ fn record_block(
     for (index, step) in block.steps.iter().enumerate() {
         let is_kept = rounds.iter().all(|(protocol, got)| match step.expected(*protocol) {
             None => false,
-            Some(expected) => {
-                extent == Extent::Missing || is_right(expected, &got[index], *protocol)
-            }
+            Some(expected) => extent == Extent::Missing || is_right(expected, &got[index]),
         });
         if !is_kept {
             let replies: Vec<(Protocol, &Got)> =
@@ -80,7 +78,7 @@ fn render(replies: &[(Protocol, &Got)]) -> String {
         for candidate in [&texts[1], &texts[0]] {
             let lines = candidate.lines().map(str::to_owned).collect();
             let Ok(patterns) = patterns(lines) else { continue };
-            let fits = replies.iter().all(|(protocol, got)| is_right(&patterns, got, *protocol));
+            let fits = replies.iter().all(|(_, got)| is_right(&patterns, got));
             if fits && (candidate == &texts[1] || two.frames.iter().any(has_null_array)) {
                 return candidate.clone();
             }

@@ -27,10 +27,12 @@ pub struct Summary {
 }
 
 /// What one step got.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Got {
     pub frames: Vec<Frame>,
     pub is_closed: bool,
+    /// What the connection speaks, after HELLO and RESET.
+    pub protocol: Protocol,
 }
 
 /// Runs every block in both protocols.
@@ -97,7 +99,7 @@ fn run_block(
             .expected(protocol)
         {
             None => Err(at(step, "there is no expectation".to_owned())),
-            Some(expected) if is_right(expected, &got, protocol) => Ok(()),
+            Some(expected) if is_right(expected, &got) => Ok(()),
             Some(_) => Err(at(step, difference(step, &got))),
         });
         if outcome.is_err() {
@@ -113,7 +115,7 @@ pub struct Stage<'a> {
     protocol: Protocol,
     target: &'a mut dyn Target,
     admin: &'a mut Box<dyn Link>,
-    links: BTreeMap<String, Box<dyn Link>>,
+    links: BTreeMap<String, (Box<dyn Link>, Protocol)>,
     captured: BTreeMap<String, Vec<u8>>,
     settings: Vec<(String, String)>,
 }
@@ -157,8 +159,10 @@ impl<'a> Stage<'a> {
         let expected = step.expected(self.protocol).unwrap_or_default();
         let got = match &step.action {
             Action::Call(words) => {
-                let bytes = request(&self.filled(words));
-                self.exchange(&step.connection, &bytes, expected)?
+                let words = self.filled(words);
+                let mut got = self.exchange(&step.connection, &request(&words), expected)?;
+                self.follow_protocol(&step.connection, &words, &mut got);
+                got
             }
             Action::Raw(bytes) => self.exchange(&step.connection, bytes, expected)?,
             Action::Read => self.exchange(&step.connection, b"", expected)?,
@@ -167,7 +171,7 @@ impl<'a> Stage<'a> {
                 let deadline = Instant::now() + UNTIL_MAX;
                 loop {
                     let got = self.exchange(&step.connection, &bytes, expected)?;
-                    if is_right(expected, &got, self.protocol) || deadline < Instant::now() {
+                    if is_right(expected, &got) || deadline < Instant::now() {
                         break got;
                     }
                     std::thread::sleep(UNTIL_PACE);
@@ -193,11 +197,11 @@ impl<'a> Stage<'a> {
     ) -> Result<Got, String> {
         if !self.links.contains_key(connection) {
             let link = self.open()?;
-            self.links.insert(connection.to_owned(), link);
+            self.links.insert(connection.to_owned(), (link, self.protocol));
         }
-        let link = self.links.get_mut(connection).ok_or("no connection")?;
+        let (link, protocol) = self.links.get_mut(connection).ok_or("no connection")?;
         link.send(bytes)?;
-        let mut got = Got::default();
+        let mut got = Got { frames: Vec::new(), is_closed: false, protocol: *protocol };
         let count = expected.len().max(1);
         for index in 0..count {
             let is_silence = matches!(expected.get(index), Some(Pattern::Silence));
@@ -211,6 +215,23 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(got)
+    }
+
+    /// HELLO and RESET change what the connection speaks, beginning with their own reply.
+    fn follow_protocol(&mut self, connection: &str, words: &[Vec<u8>], got: &mut Got) {
+        let is_error = got.frames.first().is_none_or(Frame::is_error);
+        let words: Vec<String> =
+            words.iter().map(|word| String::from_utf8_lossy(word).to_lowercase()).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let after = match words[..] {
+            ["hello", "2", ..] | ["reset"] if !is_error => Protocol::Resp2,
+            ["hello", "3", ..] if !is_error => Protocol::Resp3,
+            _ => return,
+        };
+        got.protocol = after;
+        if let Some((_, protocol)) = self.links.get_mut(connection) {
+            *protocol = after;
+        }
     }
 
     fn open(&mut self) -> Result<Box<dyn Link>, String> {
@@ -270,13 +291,13 @@ impl<'a> Stage<'a> {
 }
 
 /// Whether what came is what was expected, no less and, as far as one can tell, no more.
-pub fn is_right(expected: &[Pattern], got: &Got, protocol: Protocol) -> bool {
+pub fn is_right(expected: &[Pattern], got: &Got) -> bool {
     let replies = expected.iter().filter(|one| !matches!(one, Pattern::Closed | Pattern::Silence));
     let replies: Vec<&Pattern> = replies.collect();
     let is_closed = expected.contains(&Pattern::Closed);
     got.is_closed == is_closed
         && replies.len() == got.frames.len()
-        && replies.iter().zip(&got.frames).all(|(one, frame)| one.matches(frame, protocol))
+        && replies.iter().zip(&got.frames).all(|(one, frame)| one.matches(frame, got.protocol))
 }
 
 fn difference(step: &Step, got: &Got) -> String {
