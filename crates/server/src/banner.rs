@@ -28,7 +28,8 @@ fn start_lines(dialect: Dialect, has_file: bool) -> Vec<String> {
     let mut lines = vec![
         "Ochre is starting".to_owned(),
         format!(
-            "Ochre version={VERSION}, answering as {product} version={version}, bits={}, pid={}, just started",
+            "Ochre version={VERSION}, answering as {product} version={version}, bits={}, \
+             pid={}, just started",
             usize::BITS,
             process::id(),
         ),

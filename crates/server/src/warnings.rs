@@ -52,9 +52,9 @@ fn overcommit(mode: &str) -> Option<String> {
         return None;
     }
     Some(
-        "WARNING Memory overcommit must be enabled! Without it the kernel may refuse large allocations while memory is \
-         still free. Put 'vm.overcommit_memory = 1' into /etc/sysctl.conf for the next boot, and run 'sysctl \
-         vm.overcommit_memory=1' for now."
+        "WARNING Memory overcommit must be enabled! Without it the kernel may refuse large \
+         allocations while memory is still free. Put 'vm.overcommit_memory = 1' into \
+         /etc/sysctl.conf for the next boot, and run 'sysctl vm.overcommit_memory=1' for now."
             .to_owned(),
     )
 }
@@ -64,8 +64,9 @@ fn huge_pages(mode: &str) -> Option<String> {
         return None;
     }
     Some(format!(
-        "WARNING You have Transparent Huge Pages (THP) support enabled in your kernel. It costs latency and memory. Run \
-         'echo madvise > {HUGE_PAGES}' as root, at every boot, and start the server again; or leave 'disable-thp yes' on."
+        "WARNING You have Transparent Huge Pages (THP) support enabled in your kernel. It costs \
+         latency and memory. Run 'echo madvise > {HUGE_PAGES}' as root, at every boot, and start \
+         the server again; or leave 'disable-thp yes' on."
     ))
 }
 
@@ -75,7 +76,8 @@ fn backlog(asked: u32, limit: &str) -> Option<String> {
         return None;
     }
     Some(format!(
-        "WARNING: The TCP backlog setting of {asked} cannot be enforced because {SOMAXCONN} is set to the lower value of {limit}."
+        "WARNING: The TCP backlog setting of {asked} cannot be enforced because {SOMAXCONN} is \
+         set to the lower value of {limit}."
     ))
 }
 

@@ -14,9 +14,9 @@ use std::path::Path;
 use std::process::{self, Command, Stdio};
 
 use super::settings::{OomScoreAdj, Settings, Supervised};
-use super::table::{ROWS, Status};
+use super::table::{self, ROWS, Status};
 use super::value::os_reason;
-use super::{Config, Dialect, dialect};
+use super::{Changes, Config, Dialect, dialect};
 use crate::log::Level;
 
 /// Tells the second run of a server in the background that it is the second.
@@ -29,27 +29,31 @@ pub struct Note {
     pub text: String,
 }
 
-/// One line for each setting that was named, differs from its default, and has no effect here; and
-/// a warning while nothing is kept on disk.
-pub(super) fn notes(config: &Config) -> Vec<Note> {
+/// One line for each named setting that differs from its default and has no effect here, and a
+/// warning while nothing is kept on disk. With `changes`, only about the settings that they touch.
+pub(super) fn notes(config: &Config, changes: Option<&Changes>) -> Vec<Note> {
+    let is_asked = |index: usize| changes.is_none_or(|changes| changes.holds(index));
     let mut notes = Vec::new();
     for (index, row) in ROWS.iter().enumerate() {
         let differs = config.values[index] != config.defaults[index];
-        if row.status == Status::Kept && config.is_named[index] && differs {
+        if row.status == Status::Kept && config.is_named[index] && differs && is_asked(index) {
             let name = row.canonical_name(config.dialect);
             let text = format!("The setting {name} is accepted and has no effect here");
             notes.push(Note { level: Level::Notice, text });
         }
     }
     let settings = config.settings();
-    let asked = match (settings.appendonly, settings.save.is_empty()) {
-        (true, false) => "appendonly and save are",
-        (true, true) => "appendonly is",
-        (false, false) => "save is",
-        (false, true) => return notes,
+    let is_journal_wanted = settings.appendonly && is_asked(table::index_of("appendonly"));
+    let is_snapshot_wanted = !settings.save.is_empty() && is_asked(table::index_of("save"));
+    let subject = match (is_journal_wanted, is_snapshot_wanted) {
+        (true, true) => "appendonly and save are",
+        (true, false) => "appendonly is",
+        (false, true) => "save is",
+        (false, false) => return notes,
     };
     let text = format!(
-        "WARNING {asked} set, but nothing is kept on disk yet: all data is gone when the server stops"
+        "WARNING {subject} set, but nothing is kept on disk yet: \
+         all data is gone when the server stops"
     );
     notes.push(Note { level: Level::Warning, text });
     notes
@@ -189,7 +193,7 @@ fn group_id(known: &str, group: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Machine;
+    use super::super::{Caller, Machine};
     use super::*;
 
     fn load(text: &str) -> Config {
@@ -215,6 +219,17 @@ mod tests {
         ] {
             assert!(texts(text)[0].starts_with(subject), "{text}");
         }
+    }
+
+    #[test]
+    fn changes_are_noted_alone() {
+        let mut config = load("dynamic-hz no");
+        let pairs: [(&[u8], &[u8]); 2] = [(b"appendonly", b"yes"), (b"activedefrag", b"yes")];
+        let changes = config.set_many(&pairs, Caller::Local).unwrap();
+        let notes = config.notes_about(&changes);
+        assert_eq!(notes.len(), 2);
+        assert!(notes[0].text.contains("activedefrag"));
+        assert!(notes[1].text.starts_with("WARNING appendonly is set"));
     }
 
     #[test]

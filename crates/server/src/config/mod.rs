@@ -79,7 +79,10 @@ impl fmt::Debug for Changes {
 impl Changes {
     /// Whether this setting has another value now.
     pub fn touches(&self, name: &str) -> bool {
-        let index = table::index_of(name);
+        self.holds(table::index_of(name))
+    }
+
+    fn holds(&self, index: usize) -> bool {
         self.before.iter().any(|(changed, _)| *changed == index)
     }
 
@@ -228,7 +231,12 @@ impl Config {
 
     /// What the log should say about these settings at start.
     pub fn notes(&self) -> Vec<Note> {
-        apply::notes(self)
+        apply::notes(self, None)
+    }
+
+    /// What the log should say after a CONFIG SET.
+    pub fn notes_about(&self, changes: &Changes) -> Vec<Note> {
+        apply::notes(self, Some(changes))
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -339,7 +347,7 @@ impl Config {
 
     fn parsed(&self, index: usize, words: &[&[u8]], current: &Value) -> Result<Value, Reason> {
         let row = &ROWS[index];
-        let value = match (row.kind.parse(words, current)?, row.clamp) {
+        let value = match (row.kind.parse(words, current, self.dialect)?, row.clamp) {
             (Value::Integer(number), Some((min, max))) => Value::Integer(number.clamp(min, max)),
             (value, _) => value,
         };
@@ -371,7 +379,9 @@ fn default_value(row: &table::Row, dialect: Dialect) -> Value {
     }
     let none = Value::Flag(false);
     let text = row.default_text(dialect).as_bytes();
-    row.kind.parse(&[text], &none).expect("a test parses the default of every row in both dialects")
+    row.kind
+        .parse(&[text], &none, dialect)
+        .expect("a test parses the default of every row in both dialects")
 }
 
 fn named_dialect(directive: &Directive) -> Option<Dialect> {

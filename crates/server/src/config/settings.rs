@@ -87,9 +87,8 @@ pub struct Settings {
     pub dialect: Dialect,
 
     pub bind: Vec<Bind>,
-    /// Whether nobody named addresses, so that protected mode asks for a password.
-    pub bind_is_default: bool,
     pub port: u16,
+    /// Whether other machines are refused while there is no password.
     pub protected_mode: bool,
     pub tcp_backlog: u32,
     pub tcp_keepalive_s: u32,
@@ -186,7 +185,6 @@ impl Settings {
         Self {
             dialect: config.dialect,
             bind: read.addresses("bind"),
-            bind_is_default: !config.is_named[table::index_of("bind")],
             port: read.number("port"),
             protected_mode: read.flag("protected-mode"),
             tcp_backlog: read.number("tcp-backlog"),

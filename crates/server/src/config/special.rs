@@ -4,7 +4,8 @@ use std::fmt::{Display, Write as _};
 
 use base::numbers::parse_memory_size;
 
-use super::value::{Reason, Value, WRONG_NUMBER_OF_ARGUMENTS, integer, not_a_choice};
+use super::dialect::Dialect;
+use super::value::{Choices, Reason, Value, WRONG_NUMBER_OF_ARGUMENTS, integer};
 
 /// As many addresses as Redis accepts.
 pub const BIND_ADDRESSES_MAX: usize = 16;
@@ -55,25 +56,19 @@ pub(super) fn parse_bind(words: &[&[u8]]) -> Result<Value, Reason> {
 
 pub(super) fn parse_choices(
     words: &[&[u8]],
-    listed: &[&str],
-    unlisted: &[&str],
+    choices: &Choices,
+    dialect: Dialect,
 ) -> Result<Value, Reason> {
     if words.is_empty() {
-        return Err(not_a_choice(listed));
+        return Err(choices.refusal(dialect));
     }
     let mut bits = 0;
     for word in words {
-        let place = listed
-            .iter()
-            .chain(unlisted)
-            .position(|choice| word.eq_ignore_ascii_case(choice.as_bytes()))
-            .ok_or_else(|| not_a_choice(listed))?;
+        let place = choices.position(word).ok_or_else(|| choices.refusal(dialect))?;
         bits |= (1_u32 << place) & !1;
     }
-    let chosen = |word: &str| {
-        listed.iter().position(|known| *known == word).is_some_and(|place| bits & (1 << place) != 0)
-    };
-    if chosen("save") && chosen("nosave") {
+    let chosen = |word: &[u8]| choices.position(word).is_some_and(|place| bits & (1 << place) != 0);
+    if chosen(b"save") && chosen(b"nosave") {
         return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".into());
     }
     Ok(Value::Choices(bits))
@@ -335,7 +330,9 @@ mod tests {
 
     fn printed(kind: Kind, word: &str) -> Result<String, String> {
         let defaults = Value::OutputLimits([OutputLimit::default(); 3]);
-        let value = kind.parse(&[word.as_bytes()], &defaults).map_err(Reason::into_owned)?;
+        let value = kind
+            .parse(&[word.as_bytes()], &defaults, Dialect::Redis)
+            .map_err(Reason::into_owned)?;
         Ok(String::from_utf8(kind.print(&value)).unwrap())
     }
 
@@ -405,7 +402,7 @@ mod tests {
     #[test]
     fn choices_combine() {
         let listed = &["default", "save", "nosave", "now", "force"];
-        let kind = Kind::Choices { listed, unlisted: &[] };
+        let kind = Kind::Choices(Choices::of(listed));
         assert_eq!(printed(kind, "force save"), Ok("save force".into()));
         assert_eq!(printed(kind, "default"), Ok("default".into()));
         assert!(printed(kind, "").is_err());

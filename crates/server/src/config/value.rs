@@ -12,6 +12,7 @@ use std::path::Path;
 
 use base::numbers::{parse_i64, parse_memory_size};
 
+use super::dialect::Dialect;
 use super::special::{self, OutputLimit, SavePoint};
 
 /// Why a value was refused, in the words that clients know.
@@ -27,21 +28,48 @@ const NOT_MEMORY_OR_PERCENT: Reason = Cow::Borrowed("argument must be a memory o
 const NOT_OCTAL: Reason = Cow::Borrowed("argument couldn't be parsed as an octal number");
 const OCTAL_MAX: i128 = 0o777;
 
+/// The words that a setting may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Choices {
+    /// Named in error texts.
+    pub listed: &'static [&'static str],
+    /// Accepted in both dialects and named in the error texts of Valkey's.
+    pub valkey: &'static [&'static str],
+    /// Accepted, but named nowhere: the reference servers don't have them.
+    pub unlisted: &'static [&'static str],
+}
+
+impl Choices {
+    pub const fn of(listed: &'static [&'static str]) -> Self {
+        Self { listed, valkey: &[], unlisted: &[] }
+    }
+
+    /// All of them, in the order that values count in.
+    pub fn all(&self) -> impl Iterator<Item = &'static str> {
+        self.listed.iter().chain(self.valkey).chain(self.unlisted).copied()
+    }
+
+    pub(super) fn position(&self, word: &[u8]) -> Option<usize> {
+        self.all().position(|choice| word.eq_ignore_ascii_case(choice.as_bytes()))
+    }
+
+    pub(super) fn refusal(&self, dialect: Dialect) -> Reason {
+        let mut words = self.listed.to_vec();
+        if dialect == Dialect::Valkey {
+            words.extend(self.valkey);
+        }
+        format!("argument(s) must be one of the following: {}", words.join(", ")).into()
+    }
+}
+
 /// What a setting accepts.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// The addresses to listen on.
     Bind,
-    /// One of `listed`; `unlisted` are accepted too, but error texts don't name them.
-    Choice {
-        listed: &'static [&'static str],
-        unlisted: &'static [&'static str],
-    },
+    Choice(Choices),
     /// Any of some words, or the first alone, which stands for none.
-    Choices {
-        listed: &'static [&'static str],
-        unlisted: &'static [&'static str],
-    },
+    Choices(Choices),
     /// The letters of `notify-keyspace-events`.
     EventClasses,
     /// `yes` or `no`.
@@ -78,7 +106,7 @@ pub enum Kind {
 pub enum Value {
     /// Leaves the number to the machine: 80 % of the memory for `maxmemory`.
     Auto,
-    /// Index into the kind's words, the unlisted ones after the listed.
+    /// Index into the kind's words, in the order of [`Choices::all`].
     Choice(usize),
     /// One bit per word after the first.
     Choices(u32),
@@ -100,7 +128,7 @@ impl Kind {
         matches!(
             self,
             Self::Bind
-                | Self::Choices { .. }
+                | Self::Choices(_)
                 | Self::OomScores
                 | Self::OutputLimits
                 | Self::Percentiles
@@ -111,7 +139,12 @@ impl Kind {
 
     /// Parses the words of a directive. `current` is what the setting holds, for kinds of which a
     /// line gives only a part.
-    pub fn parse(&self, words: &[&[u8]], current: &Value) -> Result<Value, Reason> {
+    pub fn parse(
+        &self,
+        words: &[&[u8]],
+        current: &Value,
+        dialect: Dialect,
+    ) -> Result<Value, Reason> {
         if matches!(self, Self::Primary) && words.is_empty() {
             return Err(WRONG_NUMBER_OF_ARGUMENTS);
         }
@@ -122,16 +155,21 @@ impl Kind {
                 }
                 several => several.to_vec(),
             };
-            return self.parse_list(&split, current);
+            return self.parse_list(&split, current, dialect);
         }
         let [word] = words else { return Err(WRONG_NUMBER_OF_ARGUMENTS) };
-        self.parse_word(word)
+        self.parse_word(word, dialect)
     }
 
-    fn parse_list(&self, words: &[&[u8]], current: &Value) -> Result<Value, Reason> {
+    fn parse_list(
+        &self,
+        words: &[&[u8]],
+        current: &Value,
+        dialect: Dialect,
+    ) -> Result<Value, Reason> {
         match self {
             Self::Bind => special::parse_bind(words),
-            Self::Choices { listed, unlisted } => special::parse_choices(words, listed, unlisted),
+            Self::Choices(choices) => special::parse_choices(words, choices, dialect),
             Self::OomScores => special::parse_oom_scores(words),
             Self::OutputLimits => special::parse_output_limits(words, current),
             Self::Percentiles => special::parse_percentiles(words),
@@ -140,9 +178,12 @@ impl Kind {
         }
     }
 
-    fn parse_word(&self, word: &[u8]) -> Result<Value, Reason> {
+    fn parse_word(&self, word: &[u8], dialect: Dialect) -> Result<Value, Reason> {
         match *self {
-            Self::Choice { listed, unlisted } => parse_choice(word, listed, unlisted),
+            Self::Choice(choices) => {
+                let place = choices.position(word).ok_or_else(|| choices.refusal(dialect))?;
+                Ok(Value::Choice(place))
+            }
             Self::EventClasses => special::parse_event_classes(word),
             Self::Flag => match word.to_ascii_lowercase().as_slice() {
                 b"yes" => Ok(Value::Flag(true)),
@@ -203,9 +244,7 @@ impl Kind {
     /// Every word that the kind accepts, in the order that choices count in.
     pub fn words(&self) -> Vec<&'static str> {
         match self {
-            Self::Choice { listed, unlisted } | Self::Choices { listed, unlisted } => {
-                [*listed, *unlisted].concat()
-            }
+            Self::Choice(choices) | Self::Choices(choices) => choices.all().collect(),
             _ => Vec::new(),
         }
     }
@@ -230,19 +269,6 @@ fn bounded(number: i128, min: i128, max: i128) -> Result<Value, Reason> {
         return Err(format!("argument must be between {min} and {max} inclusive").into());
     }
     Ok(Value::Integer(number))
-}
-
-fn parse_choice(word: &[u8], listed: &[&str], unlisted: &[&str]) -> Result<Value, Reason> {
-    listed
-        .iter()
-        .chain(unlisted)
-        .position(|choice| word.eq_ignore_ascii_case(choice.as_bytes()))
-        .map(Value::Choice)
-        .ok_or_else(|| not_a_choice(listed))
-}
-
-pub(super) fn not_a_choice(listed: &[&str]) -> Reason {
-    format!("argument(s) must be one of the following: {}", listed.join(", ")).into()
 }
 
 fn parse_folder(word: &[u8]) -> Result<Value, Reason> {
@@ -288,7 +314,8 @@ mod tests {
     const NONE: Value = Value::Flag(false);
 
     fn printed(kind: Kind, word: &str) -> Result<String, String> {
-        let value = kind.parse(&[word.as_bytes()], &NONE).map_err(Reason::into_owned)?;
+        let value =
+            kind.parse(&[word.as_bytes()], &NONE, Dialect::Redis).map_err(Reason::into_owned)?;
         Ok(String::from_utf8(kind.print(&value)).unwrap())
     }
 
@@ -346,7 +373,7 @@ mod tests {
 
     #[test]
     fn words_and_modes() {
-        let kind = Kind::Choice { listed: &["no", "yes"], unlisted: &["maybe"] };
+        let kind = Kind::Choice(Choices { unlisted: &["maybe"], ..Choices::of(&["no", "yes"]) });
         accepts(kind, "YES", "yes");
         accepts(kind, "maybe", "maybe");
         refuses(kind, "x", "argument(s) must be one of the following: no, yes");

@@ -1,7 +1,9 @@
 //! Settings: the cluster.
 
 use super::super::special::check;
-use super::{INT_MAX, LONG_MAX, Listed, Row, checked, choice, flag, integer, memory, text};
+use super::{
+    INT_MAX, LONG_MAX, LONG_MIN, Listed, Row, checked, choice, flag, integer, memory, text,
+};
 
 pub(super) const ROWS: &[Row] = &[
     text("availability-zone", "")
@@ -45,7 +47,7 @@ pub(super) const ROWS: &[Row] = &[
     integer("cluster-announce-tls-port", 0, 65535, "0")
         .doc("TLS port that other nodes are told.")
         .kept(),
-    integer("cluster-blacklist-ttl", 0, LONG_MAX, "60")
+    integer("cluster-blacklist-ttl", LONG_MIN, LONG_MAX, "60")
         .doc("Seconds that a forgotten node stays away.")
         .only(Listed::Valkey)
         .kept(),

@@ -1,9 +1,10 @@
 //! Settings: the memory limit, eviction, freeing, defragmentation, expiry.
 
-use super::{INT_MAX, Kind, LONG_MAX, Listed, Row, flag, integer, memory, row};
+use super::{Choices, INT_MAX, Kind, LONG_MAX, Listed, Row, flag, integer, memory, row};
 
-const POLICIES: Kind = Kind::Choice {
-    listed: &[
+const POLICIES: Kind = Kind::Choice(Choices {
+    unlisted: &["volatile-lrm", "allkeys-lrm"],
+    ..Choices::of(&[
         "volatile-lru",
         "volatile-lfu",
         "volatile-random",
@@ -12,9 +13,8 @@ const POLICIES: Kind = Kind::Choice {
         "allkeys-lfu",
         "allkeys-random",
         "noeviction",
-    ],
-    unlisted: &["volatile-lrm", "allkeys-lrm"],
-};
+    ])
+});
 
 pub(super) const ROWS: &[Row] = &[
     integer("active-defrag-cycle-max", 1, 99, "25")

@@ -20,7 +20,7 @@ mod scripts;
 mod security;
 
 use super::dialect::Dialect;
-use super::value::{Check, Kind};
+use super::value::{Check, Choices, Kind};
 
 /// Who may change a setting, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +214,7 @@ impl Row {
 const INT_MAX: i128 = i32::MAX as i128;
 const INT_MIN: i128 = i32::MIN as i128;
 const LONG_MAX: i128 = i64::MAX as i128;
+const LONG_MIN: i128 = i64::MIN as i128;
 const UINT_MAX: i128 = u32::MAX as i128;
 
 /// The constructors of rows: one per kind, and the modifiers that say what is not as usual.
@@ -246,7 +247,7 @@ const fn memory(name: &'static str, min: i128, max: i128, default: &'static str)
 }
 
 const fn choice(name: &'static str, listed: &'static [&'static str], default: &'static str) -> Row {
-    row(name, Kind::Choice { listed, unlisted: &[] }, default)
+    row(name, Kind::Choice(Choices::of(listed)), default)
 }
 
 const fn text(name: &'static str, default: &'static str) -> Row {

@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[
     flag("mptcp", "no").doc("Listen with multipath TCP.").only(Listed::Valkey).immutable().kept(),
     integer("port", 0, 65535, "6379").doc("TCP port to listen on; 0 listens on none."),
     flag("protected-mode", "yes")
-        .doc("Refuse other machines while there is no password and no bind address."),
+        .doc("Refuse clients from other machines while there is no password."),
     row("rdma-bind", Kind::Bind, "")
         .doc("Addresses to listen on by RDMA.")
         .only(Listed::Valkey)

@@ -1,12 +1,12 @@
 //! Settings: the process, its threads, files and signals.
 
 use super::super::special::check;
-use super::{INT_MAX, Kind, Listed, Row, checked, choice, flag, integer, row, text};
+use super::{Choices, INT_MAX, Kind, Listed, Row, checked, choice, flag, integer, row, text};
 
-const STOP_WORDS: Kind = Kind::Choices {
-    listed: &["default", "save", "nosave", "now", "force"],
-    unlisted: &["safe", "failover"],
-};
+const STOP_WORDS: Kind = Kind::Choices(Choices {
+    valkey: &["safe", "failover"],
+    ..Choices::of(&["default", "save", "nosave", "now", "force"])
+});
 
 pub(super) const ROWS: &[Row] = &[
     text("aof-rewrite-cpulist", "")

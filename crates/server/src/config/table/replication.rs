@@ -1,11 +1,13 @@
 //! Settings: replicas and their primary.
 
-use super::{INT_MAX, Kind, LONG_MAX, Listed, Row, choice, flag, integer, memory, row, text};
-
-const DISKLESS_LOAD: Kind = Kind::Choice {
-    listed: &["disabled", "on-empty-db", "swapdb"],
-    unlisted: &["flush-before-load"],
+use super::{
+    Choices, INT_MAX, Kind, LONG_MAX, Listed, Row, choice, flag, integer, memory, row, text,
 };
+
+const DISKLESS_LOAD: Kind = Kind::Choice(Choices {
+    valkey: &["flush-before-load"],
+    ..Choices::of(&["disabled", "on-empty-db", "swapdb"])
+});
 
 pub(super) const ROWS: &[Row] = &[
     flag("dual-channel-replication-enabled", "no")
@@ -28,6 +30,7 @@ pub(super) const ROWS: &[Row] = &[
     memory("repl-backlog-size", 1, LONG_MAX, "1mb")
         .doc("Memory of the recent changes that a returning replica can catch up from.")
         .valkey_default("10mb")
+        .clamped(1 << 14, LONG_MAX)
         .kept(),
     integer("repl-backlog-ttl", 0, LONG_MAX, "3600")
         .doc("Seconds after the last replica has gone until that memory is freed.")

@@ -72,7 +72,7 @@ fn defaults_hold_their_own_bounds() {
                 assert_eq!(value, config.defaults[index], "{}", row.name);
             }
             let printed = config.print(index);
-            let again = row.kind.parse(&[&printed], &value).unwrap();
+            let again = row.kind.parse(&[&printed], &value, dialect).unwrap();
             assert_eq!(again, config.values[index], "{}", row.name);
         }
     }
