@@ -56,6 +56,7 @@ impl Batch {
     ) -> End {
         self.spans.clear();
         self.requests.clear();
+        parser.clear_inline_buffer();
         let mut start = from;
         while self.requests.len() < max {
             let first = self.spans.len();
@@ -75,9 +76,6 @@ impl Batch {
                     let request = Request { entry: None, hash: 0, start, end, spans, is_inline };
                     self.requests.push(request);
                     start = end;
-                    if is_inline {
-                        return End::Full;
-                    }
                 }
             }
         }
