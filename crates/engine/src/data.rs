@@ -7,7 +7,7 @@
 //! nobody else is inside then, so they are always free.
 
 use crate::error::CommandError;
-use crate::events::{self, Event};
+use crate::events::Event;
 use crate::keyspace::{Keyspace, LockedShard};
 use crate::statistics::ThreadStatistics;
 use base::lock::{Exclusive, Guard, Inside};
@@ -233,7 +233,7 @@ impl<'e> Data<'e> {
             Live::Expired(entry) => {
                 *changes += 1;
                 statistics.keys_expired.add(1);
-                watched.expired(db, key.bytes);
+                watched.changed(db, key.bytes);
                 free(reclaim, entry);
                 None
             }
@@ -278,12 +278,8 @@ fn other_shard<'d, 'e>(
 
 /// What follows from one change, beside its count.
 #[inline]
-fn follow(shard: &mut LockedShard, db: usize, key: &[u8], event: Event) {
-    if event == events::EXPIRED {
-        shard.watched.expired(db, key);
-    } else {
-        shard.watched.changed(db, key);
-    }
+fn follow(shard: &mut LockedShard, db: usize, key: &[u8], _event: Event) {
+    shard.watched.changed(db, key);
 }
 
 #[inline]

@@ -32,75 +32,69 @@ pub struct WatchedKey {
 }
 
 /// The watchers of one shard's keys.
+///
+/// The map is by key alone, so that a change can look it up without a copy of the key; the few
+/// watchers of the same key in other databases are passed over.
 #[derive(Default)]
 pub struct WatchTable {
-    keys: HashMap<(usize, Box<[u8]>), Vec<Watcher>>,
+    keys: HashMap<Box<[u8]>, Vec<Watcher>>,
 }
 
 struct Watcher {
+    db: usize,
     flag: Arc<WatchFlag>,
-    /// The key was past its deadline already when WATCH saw it: its removal changes nothing.
-    saw_expired: bool,
 }
 
 impl WatchTable {
     /// Watches `key`; a second time is the same as once.
-    pub fn add(&mut self, db: usize, key: &[u8], flag: &Arc<WatchFlag>, saw_expired: bool) {
-        let watchers = self.keys.entry((db, key.into())).or_default();
-        if !watchers.iter().any(|w| Arc::ptr_eq(&w.flag, flag)) {
-            watchers.push(Watcher { flag: Arc::clone(flag), saw_expired });
+    pub fn add(&mut self, db: usize, key: &[u8], flag: &Arc<WatchFlag>) {
+        let watchers = self.keys.entry(key.into()).or_default();
+        if !watchers.iter().any(|w| w.is(db, flag)) {
+            watchers.push(Watcher { db, flag: Arc::clone(flag) });
         }
     }
 
     /// Ends one session's watch of `key`.
     pub fn remove(&mut self, watched: &WatchedKey, flag: &Arc<WatchFlag>) {
-        let place = (watched.db, watched.key.clone());
-        let Some(watchers) = self.keys.get_mut(&place) else { return };
-        watchers.retain(|w| !Arc::ptr_eq(&w.flag, flag));
+        let Some(watchers) = self.keys.get_mut(&watched.key) else { return };
+        watchers.retain(|w| !w.is(watched.db, flag));
         if watchers.is_empty() {
-            self.keys.remove(&place);
+            self.keys.remove(&watched.key);
         }
     }
 
-    /// `key` has changed.
+    /// `key` has changed, or was removed because its deadline has passed.
+    #[inline]
     pub fn changed(&mut self, db: usize, key: &[u8]) {
-        if self.keys.is_empty() {
-            return;
-        }
-        for watcher in self.keys.get(&(db, key.into())).into_iter().flatten() {
-            watcher.flag.raise();
-        }
-    }
-
-    /// `key` was removed because its deadline has passed.
-    pub fn expired(&mut self, db: usize, key: &[u8]) {
-        if self.keys.is_empty() {
-            return;
-        }
-        for watcher in self.keys.get_mut(&(db, key.into())).into_iter().flatten() {
-            if !std::mem::take(&mut watcher.saw_expired) {
-                watcher.flag.raise();
-            }
+        if !self.keys.is_empty() {
+            self.raise(db, key);
         }
     }
 
     /// Everything in `db` is about to change: raises the flags of those keys for which `changes`
     /// says so.
     pub fn database_changed(&self, db: usize, mut changes: impl FnMut(&[u8]) -> bool) {
-        for ((_, key), watchers) in self.keys.iter().filter(|((d, _), _)| *d == db) {
-            if changes(key) {
-                watchers.iter().for_each(|w| w.flag.raise());
+        for (key, watchers) in &self.keys {
+            if watchers.iter().any(|w| w.db == db) && changes(key) {
+                watchers.iter().filter(|w| w.db == db).for_each(|w| w.flag.raise());
             }
         }
-    }
-
-    /// Number of watched keys.
-    pub fn len(&self) -> usize {
-        self.keys.len()
     }
 
     /// Whether nobody watches anything here.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    #[cold]
+    fn raise(&self, db: usize, key: &[u8]) {
+        let watchers = self.keys.get(key).into_iter().flatten();
+        watchers.filter(|w| w.db == db).for_each(|w| w.flag.raise());
+    }
+}
+
+impl Watcher {
+    fn is(&self, db: usize, flag: &Arc<WatchFlag>) -> bool {
+        self.db == db && Arc::ptr_eq(&self.flag, flag)
     }
 }
