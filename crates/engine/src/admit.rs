@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::pause::Paused;
 use crate::session::Session;
-use crate::settings::Settings;
+use crate::settings::{Access, Settings};
 use crate::table::{Entry, Lookup};
 use resp::Argv;
 
@@ -24,10 +24,20 @@ pub fn resolve(lookup: Lookup, argv: Argv<'_>) -> Result<&'static Entry, Command
 
 /// All checks that a call from a client must pass.
 pub fn admit(settings: &Settings, session: &Session, entry: &Entry, argv: Argv<'_>) -> Outcome {
+    if settings.dialect.differences().asks_for_password_first {
+        authentication(session, entry)?;
+    }
     arity(entry, argv)?;
+    protection(settings, session, entry)?;
     authentication(session, entry)?;
-    transaction(session, entry)?;
+    transaction(settings, session, entry)?;
     memory(settings, session, entry)
+}
+
+/// What is answered to a call whose name has no row.
+pub fn unresolved(settings: &Settings, session: &Session, error: CommandError) -> CommandError {
+    let hides = settings.dialect.differences().asks_for_password_first;
+    if hides && !session.is_authenticated { CommandError::NoAuth } else { error }
 }
 
 /// The number of arguments.
@@ -59,11 +69,28 @@ fn authentication(session: &Session, entry: &Entry) -> Outcome {
     Err(CommandError::NoAuth)
 }
 
-fn transaction(session: &Session, entry: &Entry) -> Outcome {
-    if session.transaction.is_some() && entry.row.flags.has(Flags::NO_MULTI) {
-        return Err(CommandError::NotInTransaction(entry.full_name.clone()));
+fn protection(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
+    let is_allowed = !entry.row.flags.has(Flags::PROTECTED)
+        || match settings.debug_access {
+            Access::Everyone => true,
+            Access::Local => session.is_local,
+            Access::Nobody => false,
+        };
+    if is_allowed { Ok(()) } else { Err(CommandError::DebugDenied) }
+}
+
+fn transaction(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
+    if session.transaction.is_none() || !entry.row.flags.has(Flags::NO_MULTI) {
+        return Ok(());
     }
-    Ok(())
+    if settings.dialect.differences().nested_multi_aborts {
+        return Err(CommandError::NotInTransactionNamed(entry.full_name.clone()));
+    }
+    // What runs at once inside MULTI says itself what is wrong, and does no harm.
+    if entry.row.flags.has(Flags::UNQUEUED) {
+        return Ok(());
+    }
+    Err(CommandError::NotInTransaction)
 }
 
 /// Whether more memory is used than allowed.

@@ -82,8 +82,16 @@ impl Batch {
         End::Full
     }
 
-    /// Finds rows and hashes, and fetches buckets and entries of `db` into the cache.
-    pub(crate) fn look_ahead(&mut self, engine: &Engine, input: &[u8], db: usize, now_ns: u64) {
+    /// Finds rows and hashes, and fetches buckets of `db` into the cache; entries too, if the
+    /// caller `is_inside` the gate, since that takes locks.
+    pub(crate) fn look_ahead(
+        &mut self,
+        engine: &Engine,
+        input: &[u8],
+        db: usize,
+        now_ns: u64,
+        is_inside: bool,
+    ) {
         let is_ahead = PREFETCH_MIN <= self.requests.len();
         for request in &mut self.requests {
             if request.is_inline {
@@ -99,7 +107,7 @@ impl Batch {
                 engine.keyspace.prefetch_bucket(db, request.hash);
             }
         }
-        if is_ahead {
+        if is_ahead && is_inside {
             for request in &self.requests {
                 if request.hash != 0 {
                     engine.keyspace.prefetch_entry(db, request.hash, now_ns);

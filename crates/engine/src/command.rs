@@ -200,16 +200,19 @@ bit_set! { Flags {
     FAST = 12, "fast";
     /// Allowed before authentication.
     NO_AUTH = 13, "no_auth";
-    /// Reaches replicas though not a write (EVAL, PUBLISH).
-    MAY_REPLICATE = 14, "may_replicate";
+    /// Reaches replicas though not a write (EVAL, PUBLISH). Not shown.
+    MAY_REPLICATE = 14, "";
     NO_MANDATORY_KEYS = 15, "no_mandatory_keys";
-    PROTECTED = 16, "";
-    /// Allowed while a script is busy.
-    ALLOW_BUSY = 17, "allow_busy";
-    /// Keys cannot be found by a fixed range.
-    MOVABLE_KEYS = 18, "movablekeys";
+    /// Not while data is loaded in the background.
+    NO_ASYNC_LOADING = 23, "no_async_loading";
     /// Not inside MULTI.
     NO_MULTI = 19, "no_multi";
+    /// Keys cannot be found by a fixed range.
+    MOVABLE_KEYS = 18, "movablekeys";
+    /// Allowed while a script is busy.
+    ALLOW_BUSY = 17, "allow_busy";
+    /// Guarded by a setting.
+    PROTECTED = 16, "";
     TOUCHES_ARBITRARY_KEYS = 20, "";
     /// Runs at once inside MULTI instead of being queued. Ours, not shown.
     UNQUEUED = 21, "";

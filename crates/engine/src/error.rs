@@ -58,7 +58,8 @@ pub enum CommandError {
     NoSuchUser(Box<str>),
     NotAFloat,
     NotAnInteger,
-    NotInTransaction(Box<str>),
+    NotInTransaction,
+    NotInTransactionNamed(Box<str>),
     NotInScript,
     NumkeysInvalid,
     NumkeysNotPositive,
@@ -188,6 +189,7 @@ impl CommandError {
             Self::NoSuchKey => "ERR no such key",
             Self::NotAFloat => "ERR value is not a valid float",
             Self::NotAnInteger => "ERR value is not an integer or out of range",
+            Self::NotInTransaction => "ERR Command not allowed inside a transaction",
             Self::NotInScript => "ERR This Redis command is not allowed from script",
             Self::ScriptArgumentCount => "ERR wrong number or type of arguments",
             Self::ScriptArgumentType => {
@@ -243,14 +245,18 @@ impl CommandError {
                 format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
             }
             Self::ExecAbortedBy(error) => {
-                format!("EXECABORT Transaction discarded because of: {}", error.without_code())
+                let text = error.text();
+                let why = text.strip_prefix("ERR ").unwrap_or(&text);
+                format!("EXECABORT Transaction discarded because of: {why}")
             }
             Self::ExpireOption(option) => format!("ERR Unsupported option {option}"),
             Self::ExpireTimeInvalid(command) => {
                 format!("ERR invalid expire time in '{command}' command")
             }
             Self::InternalInconsistency(what) => format!("ERR internal inconsistency: {what}"),
-            Self::NotInTransaction(_) => "ERR Command not allowed inside a transaction".to_owned(),
+            Self::NotInTransactionNamed(name) => {
+                format!("ERR Command '{name}' not allowed inside a transaction")
+            }
             Self::Outside(text) | Self::Script(text) | Self::ScriptShebang(text) => {
                 format!("ERR {text}")
             }
@@ -271,11 +277,6 @@ impl CommandError {
     /// The first word, by which INFO errorstats counts.
     pub fn code(&self) -> String {
         self.text().split(' ').next().unwrap_or("ERR").to_owned()
-    }
-
-    fn without_code(&self) -> String {
-        let text = self.text();
-        text.split_once(' ').map_or_else(|| text.to_string(), |(_, rest)| rest.to_owned())
     }
 
     /// The error for a command name that nobody knows, with the start of its arguments.

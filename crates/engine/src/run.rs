@@ -18,6 +18,7 @@ use crate::scripting::ThreadScripting;
 use crate::session::{QueuedCall, Replies, Session};
 use crate::settings::Settings;
 use crate::table::Entry;
+use crate::watch::{WatchFlag, WatchedKey};
 use base::lock::{Queued, acquire_set};
 use resp::{Argv, Limits, ProtocolError, Reply, RequestParser};
 use smallvec::SmallVec;
@@ -41,6 +42,8 @@ pub struct Executor<'e> {
     scripting: ThreadScripting,
     batch: Batch,
     keys: Vec<HashedKey>,
+    /// Watches that have ended and are still in their shards' tables.
+    unwatched: Vec<(WatchedKey, Arc<WatchFlag>)>,
     wall_ms: u64,
     /// Monotonic time at the end of the last call.
     tick_ns: u64,
@@ -92,6 +95,7 @@ impl<'e> Executor<'e> {
             scripting: ThreadScripting::default(),
             batch: Batch::default(),
             keys: Vec::new(),
+            unwatched: Vec::new(),
             wall_ms: 0,
             tick_ns: 0,
         }
@@ -114,7 +118,9 @@ impl<'e> Executor<'e> {
             // Before authentication limits are tighter, so what follows AUTH is not parsed ahead.
             let max = if session.is_authenticated { REQUESTS_MAX } else { 1 };
             let end = batch.read(parser, &limits(session), input, consumed, max);
-            batch.look_ahead(self.engine, input, session.db, self.tick_ns);
+            // Whoever may not enter now is suspended when the first request runs.
+            let is_inside = self.enter(session).is_ok();
+            batch.look_ahead(self.engine, input, session.db, self.tick_ns, is_inside);
             if let Some(state) =
                 self.run_batch(&batch, session, parser, input, &mut consumed, reply)
             {
@@ -132,7 +138,7 @@ impl<'e> Executor<'e> {
             }
         };
         self.batch = batch;
-        self.data.inside = None;
+        self.leave(session);
         Progress { consumed, state }
     }
 
@@ -142,8 +148,19 @@ impl<'e> Executor<'e> {
         self.read_wall_clock();
         let entry = admit::resolve(self.engine.table.lookup(argv), argv);
         let flow = self.run_request(session, entry, None, argv, reply);
-        self.data.inside = None;
+        self.leave(session);
         matches!(flow, Flow::Done)
+    }
+
+    /// Ends a session: whatever it waits for or watches is given up.
+    pub fn end_session(&mut self, session: &mut Session) {
+        self.tick_ns = self.engine.clock().now_ns();
+        self.withdraw(session);
+        session.transaction = None;
+        session.unwatch();
+        // If the gate is closed now, the watches end a little later, with somebody else's call.
+        let _ = self.enter(session);
+        self.leave(session);
     }
 
     /// Monotonic time of the last call's end, in nanoseconds.
@@ -194,12 +211,8 @@ impl<'e> Executor<'e> {
         argv: Argv<'_>,
         reply: &mut Reply,
     ) -> Flow {
-        if self.data.inside.is_none() {
-            match self.engine.gate.enter(self.slot, session.token, self.tick_ns) {
-                Ok(inside) => self.data.inside = Some(inside),
-                Err(Queued { retry_at }) => return Flow::Suspended { retry_at },
-            }
-            self.read_settings();
+        if let Err(Queued { retry_at }) = self.enter(session) {
+            return Flow::Suspended { retry_at };
         }
         let position = reply.position();
         if session.replies == Replies::SkipNext {
@@ -208,7 +221,8 @@ impl<'e> Executor<'e> {
         let flow = match entry {
             Ok(entry) => self.run_known(session, entry, hash, argv, reply),
             Err(error) => {
-                self.refuse(session, None, &error, reply);
+                let error = admit::unresolved(&self.settings, session, error);
+                self.refuse(session, None, error, reply);
                 Flow::Done
             }
         };
@@ -236,7 +250,7 @@ impl<'e> Executor<'e> {
         reply: &mut Reply,
     ) -> Flow {
         if let Err(error) = admit::admit(&self.settings, session, entry, argv) {
-            self.refuse(session, Some(entry), &error, reply);
+            self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
         }
         if admit::is_paused(self.engine, session, entry) && self.engine.pause.wait(session.token) {
@@ -390,11 +404,13 @@ impl<'e> Executor<'e> {
         Ok(())
     }
 
+    /// Locks what EXEC touches: the keys of its calls, unless they will not run, and the watched.
     fn acquire_transaction(&mut self, session: &mut Session) -> Result<(), Queued> {
         let mut hashes: SmallVec<[u64; 16]> =
             session.watched.iter().map(|watched| watched.hash).collect();
         let mut touches_all = false;
-        for call in session.transaction.iter().flat_map(|t| &t.calls) {
+        let transaction = session.transaction.iter().filter(|t| !t.is_doomed);
+        for call in transaction.flat_map(|t| &t.calls) {
             match call.entry.row.reach.of(call.argv()) {
                 Reach::None => {}
                 Reach::Keys => {
@@ -423,18 +439,62 @@ impl<'e> Executor<'e> {
         &mut self,
         session: &mut Session,
         entry: Option<&Entry>,
-        error: &CommandError,
+        error: CommandError,
         reply: &mut Reply,
     ) {
         if let Some(entry) = entry {
             self.data.statistics.commands[entry.id].rejected.add(1);
         }
+        self.withdraw(session);
+        let is_exec = entry.is_some_and(|e| matches!(e.row.reach, Reach::Transaction));
+        let error = if is_exec {
+            session.transaction = None;
+            session.unwatch();
+            CommandError::ExecAbortedBy(Box::new(error))
+        } else {
+            error
+        };
         self.engine.errors.count(&error.code());
         reply.error(error.text().as_bytes());
-        self.withdraw(session);
         if let Some(transaction) = &mut session.transaction {
             transaction.is_doomed = true;
         }
+    }
+
+    /// Marks this thread as inside the gate, unless it is already.
+    #[inline]
+    fn enter(&mut self, session: &Session) -> Result<(), Queued> {
+        if self.data.inside.is_none() {
+            let inside = self.engine.gate.enter(self.slot, session.token, self.tick_ns)?;
+            self.data.inside = Some(inside);
+            self.read_settings();
+        }
+        Ok(())
+    }
+
+    /// Leaves the gate, at the end of a batch.
+    #[inline]
+    fn leave(&mut self, session: &mut Session) {
+        if !session.unwatched.is_empty() {
+            self.unwatched.append(&mut session.unwatched);
+        }
+        if !self.unwatched.is_empty() && self.data.inside.is_some() {
+            self.clear_unwatched();
+        }
+        self.data.inside = None;
+    }
+
+    /// Takes watches that have ended out of their shards' tables. A shard that is taken just now
+    /// is left for the next time: until then its table raises a flag that nobody looks at.
+    #[cold]
+    fn clear_unwatched(&mut self) {
+        let (keyspace, now) = (&self.engine.keyspace, self.tick_ns);
+        self.unwatched.retain(|(watched, flag)| {
+            let lock = &keyspace.locks()[keyspace.shard_index(watched.hash)];
+            let Some(mut shard) = lock.try_lock(now) else { return true };
+            shard.watched.remove(watched, flag);
+            false
+        });
     }
 
     /// Gives up what a suspended call waits for.

@@ -22,6 +22,8 @@ pub struct Session {
     pub transaction: Option<Transaction>,
     pub watched: Vec<WatchedKey>,
     pub watch_flag: Arc<WatchFlag>,
+    /// Watches that have ended, for the executor to take out of their shards' tables.
+    pub(crate) unwatched: Vec<(WatchedKey, Arc<WatchFlag>)>,
     /// To be closed once its replies are written.
     pub is_closing: bool,
     /// Progress of a call that waits for shards.
@@ -87,11 +89,33 @@ impl Session {
             transaction: None,
             watched: Vec::new(),
             watch_flag: Arc::default(),
+            unwatched: Vec::new(),
             is_closing: false,
             claim: Claim::default(),
             gate_claim: GateClaim::default(),
             waiting_since: None,
             record,
         }
+    }
+
+    /// Ends all watches. Needs no lock: the flag that a change would raise is left behind.
+    pub fn unwatch(&mut self) {
+        if self.watched.is_empty() {
+            return;
+        }
+        let flag = std::mem::take(&mut self.watch_flag);
+        let ended = self.watched.drain(..).map(|watched| (watched, Arc::clone(&flag)));
+        self.unwatched.extend(ended);
+    }
+
+    /// Back to the state right after the connection was accepted (RESET).
+    pub fn reset(&mut self, is_authenticated: bool) {
+        self.unwatch();
+        self.transaction = None;
+        self.db = 0;
+        self.protocol = Protocol::Resp2;
+        self.is_authenticated = is_authenticated;
+        self.is_no_touch = false;
+        self.replies = Replies::On;
     }
 }
