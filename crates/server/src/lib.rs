@@ -1,15 +1,41 @@
 //! The outside world: sockets, threads, configuration, observability.
+//!
+//! Read in this order: [`start`] (what there is), [`worker`] (who serves), [`clients`] (what is served), then the threads
+//! beside the workers: [`acceptor`], [`watcher`], [`cron`], [`reclaimer`].
 
 #![deny(unsafe_code)]
 
-pub mod banner;
 pub mod config;
+pub mod limits;
 pub mod log;
+
+pub mod banner;
+pub mod start;
 pub mod warnings;
+
+pub mod host;
+pub mod server;
+pub mod shutdown;
+pub mod statistics;
+
+pub mod clients;
+pub mod inbox;
+pub mod worker;
+
+pub mod acceptor;
+pub mod cron;
+pub mod listeners;
+pub mod reclaimer;
+pub mod spares;
+pub mod watcher;
+
+pub mod clock;
+pub mod crash;
+pub mod process;
+pub mod signals;
 
 #[allow(unsafe_code, reason = "an allocator is made of raw memory")]
 pub mod alloc;
-pub mod clock;
 #[allow(unsafe_code, reason = "calls to the operating system")]
 pub mod sys;
 

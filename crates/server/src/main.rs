@@ -1,2 +1,75 @@
-//! Starts Ochre.
-fn main() {}
+//! Starts Ochre: reads the configuration, starts a node, waits for the end.
+
+use server::config::apply::{self, Detached};
+use server::config::{Config, Invocation, LoadError, Machine, Sources, command_line, dialect};
+use server::start::{Node, Options};
+use server::{banner, crash, log, process, warnings};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    crash::report_panics();
+    let mut words = std::env::args_os().map(OsStringExt::into_vec);
+    let program = String::from_utf8_lossy(&words.next().unwrap_or_default()).into_owned();
+    let arguments: Vec<Vec<u8>> = words.collect();
+    let dialect = dialect::from_program(&program).unwrap_or_default();
+    let (text, code) = match command_line::parse(&arguments) {
+        Invocation::Run(sources) => return run(&program, &sources),
+        Invocation::Help => (command_line::usage(&program), ExitCode::SUCCESS),
+        Invocation::Version => (command_line::version_line(dialect), ExitCode::SUCCESS),
+        Invocation::Refused(reason) => (reason, ExitCode::FAILURE),
+        Invocation::CheckSystem => {
+            let (report, is_fine) = warnings::report();
+            (report, if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    };
+    // Nobody to tell if it cannot be written.
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+    code
+}
+
+fn run(program: &str, sources: &Sources) -> ExitCode {
+    let mut input = Vec::new();
+    if sources.reads_standard_input && io::stdin().read_to_end(&mut input).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let config = match Config::load(program, sources, &mut input.as_slice(), Machine::probe()) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error),
+    };
+    match apply::detach(&config.settings(), &input) {
+        Ok(Detached::GoOn) => {}
+        Ok(Detached::TakenOver) => return ExitCode::SUCCESS,
+        Err(error) => log::warning(format_args!("Can't go to the background: {error}")),
+    }
+    log::configure(&config.settings());
+    banner::announce(&config);
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            log::warning(format_args!("{reason}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(mut config: Config) -> Result<(), String> {
+    process::prepare(&mut config)?;
+    let settings = config.settings();
+    let notes = config.notes();
+    let node = Node::start(config, Options::default()).map_err(|error| error.to_string())?;
+    process::announce(&settings, &notes, node.port());
+    process::wait_for_end(node)
+}
+
+/// Says why the configuration can't be used.
+fn refuse(error: &LoadError) -> ExitCode {
+    match error {
+        LoadError::Config(error) => {
+            let _ = write!(io::stderr(), "{error}");
+        }
+        LoadError::Unreadable { .. } => log::warning(format_args!("{error}")),
+    }
+    ExitCode::FAILURE
+}

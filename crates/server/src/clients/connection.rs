@@ -1,0 +1,107 @@
+//! One connection: its socket, its session, and what waits in between.
+//!
+//! A connection belongs to one thread at a time. It lies at its place in its loop's state, or is with the thread that
+//! serves it.
+
+use crate::clients::input::Input;
+use crate::clients::outbox::Outbox;
+use crate::clients::record::{ClientRecord, add, flags};
+use crate::clients::stream::Stream;
+use engine::Session;
+use resp::RequestParser;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A served connection.
+pub struct Connection {
+    pub stream: Stream,
+    pub session: Session,
+    pub parser: RequestParser,
+    pub input: Input,
+    pub outbox: Outbox,
+    pub record: Arc<ClientRecord>,
+    pub state: State,
+    /// Ended while it was away from its loop, which only has to forget it.
+    pub is_over: bool,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct State {
+    /// The socket may hold bytes.
+    pub is_readable: bool,
+    /// The peer sends nothing more: read on until the end is seen.
+    pub is_read_closed: bool,
+    /// `input` may hold whole requests.
+    pub has_requests: bool,
+    /// The next request waits for its token.
+    pub is_suspended: bool,
+    /// To be closed once the outbox is empty; nothing more is read.
+    pub is_closing: bool,
+    /// The loop is told when the socket can be written.
+    pub awaits_writable: bool,
+    /// When a suspended request tries again even if nobody wakes it.
+    pub retry_at_ns: Option<u64>,
+}
+
+impl Connection {
+    /// A connection that has just been accepted.
+    pub fn new(stream: Stream, session: Session, record: Arc<ClientRecord>) -> Self {
+        Self {
+            stream,
+            session,
+            parser: RequestParser::default(),
+            input: Input::default(),
+            outbox: Outbox::default(),
+            record,
+            state: State { is_readable: true, ..State::default() },
+            is_over: false,
+        }
+    }
+
+    /// Whether it can go on without anything happening.
+    pub fn can_go_on(&self) -> bool {
+        let state = &self.state;
+        !state.is_closing && !state.is_suspended && (state.has_requests || state.is_readable)
+    }
+
+    /// Publishes what has changed since the last batch.
+    #[inline]
+    pub fn publish(&self, served: &ServedCounts) {
+        let counts = &self.record.counts;
+        counts.last_active_ns.store(served.now_ns, Relaxed);
+        counts.thread.store(served.thread, Relaxed);
+        add(&counts.bytes_read, served.bytes_read);
+        add(&counts.bytes_written, served.bytes_written);
+        add(&counts.commands, served.commands);
+        counts.db.store(self.session.db as u32, Relaxed);
+        counts.input_bytes.store(self.input.len() as u64, Relaxed);
+        counts.outbox_bytes.store(self.outbox.len() as u64, Relaxed);
+        counts.flags.store(self.flags(), Relaxed);
+        let watched = self.session.watched.len();
+        counts.watched.store(watched as u32, Relaxed);
+        let queued = self.session.transaction.as_ref();
+        counts.queued.store(queued.map_or(-1, |queued| queued.calls.len() as i64), Relaxed);
+    }
+
+    fn flags(&self) -> u32 {
+        let session = &self.session;
+        let set = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
+        set(session.transaction.is_some(), flags::MULTI)
+            | set(session.is_no_touch, flags::NO_TOUCH)
+            | set(!session.watched.is_empty() && session.watch_flag.is_raised(), flags::DIRTY)
+            | set(self.state.is_suspended, flags::BLOCKED)
+            | set(self.state.is_closing, flags::CLOSING)
+            | set(self.state.awaits_writable, flags::WRITING)
+    }
+}
+
+/// What one turn of a connection amounted to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServedCounts {
+    pub now_ns: u64,
+    pub thread: u32,
+    pub bytes_read: u64,
+    pub bytes_written: u64,
+    pub commands: u64,
+}

@@ -1,0 +1,37 @@
+//! Limits of unwritten output: who is cut off, and when.
+
+use crate::config::OutputLimit;
+
+/// Whether so many unwritten bytes are too many at once.
+#[inline]
+pub fn is_over_hard(limit: &OutputLimit, bytes: usize) -> bool {
+    limit.hard_bytes != 0 && limit.hard_bytes < bytes as u64
+}
+
+/// Whether so many unwritten bytes are too many if they stay.
+#[inline]
+pub fn is_over_soft(limit: &OutputLimit, bytes: usize) -> bool {
+    limit.soft_bytes != 0 && limit.soft_bytes < bytes as u64
+}
+
+/// Whether the soft limit has been exceeded for too long; `since_ns` 0: it isn't.
+pub fn has_lapsed(limit: &OutputLimit, since_ns: u64, now_ns: u64) -> bool {
+    let allowed_ns = u64::from(limit.soft_seconds) * 1_000_000_000;
+    since_ns != 0 && allowed_ns < now_ns.saturating_sub(since_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_of_zero_never_bite() {
+        let none = OutputLimit::default();
+        assert!(!is_over_hard(&none, usize::MAX) && !is_over_soft(&none, usize::MAX));
+        let limit = OutputLimit { hard_bytes: 100, soft_bytes: 10, soft_seconds: 2 };
+        assert!(!is_over_hard(&limit, 100) && is_over_hard(&limit, 101));
+        assert!(!is_over_soft(&limit, 10) && is_over_soft(&limit, 11));
+        assert!(!has_lapsed(&limit, 0, u64::MAX) && !has_lapsed(&limit, 5, 2_000_000_005));
+        assert!(has_lapsed(&limit, 5, 2_000_000_006));
+    }
+}

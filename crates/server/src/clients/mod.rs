@@ -1,0 +1,9 @@
+//! Clients: their connections, what is buffered for them, and the public record of each.
+
+pub mod connection;
+pub mod input;
+pub mod limits;
+pub mod outbox;
+pub mod record;
+pub mod registry;
+pub mod stream;

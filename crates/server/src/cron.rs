@@ -1,0 +1,110 @@
+//! Periodic jobs: a list with a period each, run by one thread that sleeps in between.
+//!
+//! The thread takes part like any that executes calls: it has a number at the gate, marks itself inside, and takes shards
+//! one at a time, only when they are free.
+
+use crate::clients::limits;
+use crate::server::Server;
+use base::lock::Token;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, Ordering::Relaxed};
+use std::thread::Thread;
+use std::time::Duration;
+
+/// How the thread of the periodic jobs is stopped from outside.
+#[derive(Default)]
+pub struct CronSwitch {
+    is_stopping: AtomicBool,
+    thread: parking_lot::Mutex<Option<Thread>>,
+}
+
+impl CronSwitch {
+    /// Ends the thread.
+    pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
+        if let Some(thread) = &*self.thread.lock() {
+            thread.unpark();
+        }
+    }
+}
+
+/// What jobs work with.
+struct Cron<'s> {
+    server: &'s Server,
+}
+
+/// One periodic job.
+struct Job {
+    period: Duration,
+    run: fn(&mut Cron<'_>),
+}
+
+/// Every job, most frequent first.
+const JOBS: &[Job] = &[
+    Job { period: Duration::from_millis(20), run: |cron| cron.end_pause() },
+    Job { period: Duration::from_millis(100), run: |cron| cron.sample_rates() },
+    Job { period: Duration::from_millis(1000), run: |cron| cron.look_after_clients() },
+];
+
+/// Runs the jobs until they are stopped.
+pub fn run(server: &Arc<Server>, switch: &CronSwitch) {
+    *switch.thread.lock() = Some(std::thread::current());
+    let mut cron = Cron { server };
+    let mut due_ns = vec![0; JOBS.len()];
+    while !switch.is_stopping.load(Ordering::Acquire) {
+        let now_ns = server.engine.clock().now_ns();
+        for (job, due_ns) in JOBS.iter().zip(&mut due_ns) {
+            if *due_ns <= now_ns {
+                (job.run)(&mut cron);
+                *due_ns = now_ns + job.period.as_nanos() as u64;
+            }
+        }
+        let next_ns = due_ns.iter().copied().min().unwrap_or(now_ns);
+        let now_ns = server.engine.clock().now_ns();
+        std::thread::park_timeout(Duration::from_nanos(next_ns.saturating_sub(now_ns)));
+    }
+}
+
+impl Cron<'_> {
+    /// CLIENT PAUSE ends.
+    fn end_pause(&mut self) {
+        let engine = &self.server.engine;
+        let tokens: Vec<Token> = engine.pause.end_if_due(engine.clock().wall_ms());
+        engine.wake_all(tokens);
+    }
+
+    /// What INFO shows per second.
+    fn sample_rates(&mut self) {
+        let now_ns = self.server.engine.clock().now_ns();
+        let threads = self.server.engine.threads().iter();
+        let commands = threads.map(|thread| thread.commands_processed.value()).sum();
+        let sums = self.server.statistics.sums();
+        let mut rates = self.server.statistics.rates.lock();
+        rates.commands.sample(commands, now_ns);
+        rates.bytes_read.sample(sums.bytes_read, now_ns);
+        rates.bytes_written.sample(sums.bytes_written, now_ns);
+    }
+
+    /// Clients that ask nothing, or don't read, for too long.
+    fn look_after_clients(&mut self) {
+        let (server, now_ns) = (self.server, self.server.engine.clock().now_ns());
+        let settings = server.host.settings();
+        let idle_ns_max = u64::from(settings.timeout_s) * 1_000_000_000;
+        let mut ended = Vec::new();
+        server.registry.for_each(|record| {
+            let counts = &record.counts;
+            let since_ns = counts.soft_limit_since_ns.load(Relaxed);
+            let is_idle = idle_ns_max != 0 && idle_ns_max < record.idle_ns(now_ns);
+            let is_slow = limits::has_lapsed(&settings.output_limit_normal, since_ns, now_ns);
+            if is_idle || is_slow {
+                ended.push((Arc::clone(record), is_slow));
+            }
+        });
+        for (record, is_slow) in ended {
+            if is_slow {
+                server.host.log_output_limit(&record);
+            }
+            server.registry.kill(&record);
+        }
+    }
+}

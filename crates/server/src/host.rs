@@ -1,0 +1,144 @@
+//! The outside world as commands see it: configuration, clients, statistics, the log, and the end.
+
+use crate::clients::connection::Connection;
+use crate::clients::record::ClientRecord;
+use crate::clients::registry::Registry;
+use crate::config::{Config, Settings};
+use crate::log::{self, Level};
+use crate::shutdown::Shutdown;
+use crate::statistics::Statistics;
+use arc_swap::ArcSwap;
+use engine::Host;
+use parking_lot::Mutex;
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// What the server's own command rows reach through [`Host::as_any`].
+pub struct ServerHost {
+    /// The settings as they were written; changed by CONFIG SET.
+    pub config: Mutex<Config>,
+    pub registry: Arc<Registry>,
+    pub statistics: Arc<Statistics>,
+    pub shutdown: Arc<Shutdown>,
+    pub started: Started,
+    settings: ArcSwap<Settings>,
+}
+
+/// When and as what this server was started.
+#[derive(Clone, Debug)]
+pub struct Started {
+    pub monotonic_ns: u64,
+    pub wall_ms: u64,
+    /// 40 hexadecimal digits that no other start has.
+    pub run_id: String,
+    /// The TCP port in use; 0 without one.
+    pub port: u16,
+    /// Loops in use.
+    pub loops: usize,
+}
+
+impl ServerHost {
+    /// The world of a server with these parts.
+    pub fn new(
+        config: Config,
+        registry: Arc<Registry>,
+        statistics: Arc<Statistics>,
+        started: Started,
+    ) -> Self {
+        let settings = ArcSwap::from_pointee(config.settings());
+        Self {
+            config: Mutex::new(config),
+            registry,
+            statistics,
+            shutdown: Arc::default(),
+            started,
+            settings,
+        }
+    }
+
+    /// The typed settings now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Where the typed settings are published.
+    pub fn settings_snapshot(&self) -> &ArcSwap<Settings> {
+        &self.settings
+    }
+
+    /// Publishes settings that have changed.
+    pub fn publish(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// A client's unwritten replies are too many: it is closed.
+    pub fn output_limit_reached(&self, connection: &Connection) {
+        self.log_output_limit(&connection.record);
+    }
+
+    /// As [`ServerHost::output_limit_reached`], for a client known by its record.
+    pub fn log_output_limit(&self, record: &ClientRecord) {
+        self.statistics.output_limit_disconnections.fetch_add(1, Relaxed);
+        log::warning(format_args!(
+            "Client {} closed for overcoming of output buffer limits.",
+            Brief(record)
+        ));
+    }
+
+    /// A client's unfinished request is too long: it is closed.
+    pub fn query_limit_reached(&self, connection: &Connection) {
+        self.statistics.query_limit_disconnections.fetch_add(1, Relaxed);
+        log::warning(format_args!(
+            "Closing client that reached max query buffer length: {} (qbuf initial bytes: {})",
+            Brief(&connection.record),
+            connection.input.bytes()[..connection.input.len().min(64)].escape_ascii()
+        ));
+    }
+}
+
+impl Host for ServerHost {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn sleep_ns(&self, nanoseconds: u64) {
+        std::thread::sleep(Duration::from_nanos(nanoseconds));
+    }
+
+    fn relax(&self) {
+        std::thread::yield_now();
+    }
+
+    fn log(&self, level: u8, message: &str) {
+        let level = match level {
+            0 => Level::Debug,
+            1 => Level::Verbose,
+            2 => Level::Notice,
+            _ => Level::Warning,
+        };
+        log::write(level, format_args!("{message}"));
+    }
+}
+
+/// A client in a log line.
+struct Brief<'r>(&'r ClientRecord);
+
+impl std::fmt::Display for Brief<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(record) = self;
+        let (peer, local) = (record.endpoint.peer(), record.endpoint.local());
+        let counts = &record.counts;
+        write!(
+            formatter,
+            "id={} addr={peer} laddr={local} fd={} name={} db={} qbuf={} omem={}",
+            record.id,
+            record.descriptor,
+            record.names.lock().name.escape_ascii(),
+            counts.db.load(Relaxed),
+            counts.input_bytes.load(Relaxed),
+            counts.outbox_bytes.load(Relaxed),
+        )
+    }
+}

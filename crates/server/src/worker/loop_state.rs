@@ -1,0 +1,229 @@
+//! What one event loop consists of beside its threads: the connections and what is known to be due.
+//!
+//! It lies in one box that exactly one thread has in hand, or that is parked while the thread serves a connection (see
+//! `base::lock::Handover`). Nothing here serves; it finds out who is to be served next.
+
+use crate::clients::connection::Connection;
+use crate::clients::stream::Stream;
+use crate::inbox::{self, Inbox, Message};
+use crate::limits::EVENTS;
+use base::lock::Token;
+use mio::event::Source;
+use mio::{Events, Interest, Poll};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+/// The token under which the inbox ends the loop's sleep; no connection has it.
+pub const INBOX: mio::Token = mio::Token(usize::MAX);
+
+/// One loop's state.
+pub struct LoopState {
+    pub index: usize,
+    poll: Poll,
+    events: Events,
+    places: Vec<Place>,
+    free: Vec<u32>,
+    /// Places whose connection is due, each once.
+    due: VecDeque<u32>,
+    /// Suspended calls that try again at a time even if nobody wakes them.
+    retries: BinaryHeap<Reverse<(u64, u64)>>,
+}
+
+/// Where a connection lies, and what has happened to it since it was served last.
+#[derive(Default)]
+struct Place {
+    /// How many connections have had this place.
+    generation: u32,
+    occupant: Occupant,
+    happened: Happened,
+    is_due: bool,
+}
+
+#[derive(Default)]
+enum Occupant {
+    /// With the thread that serves it.
+    Away,
+    Here(Box<Connection>),
+    #[default]
+    Nobody,
+}
+
+/// What happened to a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Happened {
+    pub killed: bool,
+    pub readable: bool,
+    pub read_closed: bool,
+    pub resumed: bool,
+    pub writable: bool,
+}
+
+impl Happened {
+    fn add(&mut self, other: Self) {
+        self.killed |= other.killed;
+        self.readable |= other.readable;
+        self.read_closed |= other.read_closed;
+        self.resumed |= other.resumed;
+        self.writable |= other.writable;
+    }
+}
+
+impl LoopState {
+    /// A loop without connections.
+    pub fn new(index: usize, poll: Poll) -> Self {
+        Self {
+            index,
+            poll,
+            events: Events::with_capacity(EVENTS),
+            places: Vec::new(),
+            free: Vec::new(),
+            due: VecDeque::new(),
+            retries: BinaryHeap::new(),
+        }
+    }
+
+    /// Sleeps until something happens, at most until the next retry; not at all when somebody is due.
+    pub fn wait(&mut self, inbox: &Inbox, now_ns: u64) -> io::Result<()> {
+        let sleeps = self.due.is_empty() && inbox.may_sleep();
+        let timeout = if sleeps { self.until_retry(now_ns) } else { Some(Duration::ZERO) };
+        let outcome = self.poll.poll(&mut self.events, timeout);
+        if sleeps {
+            inbox.wake_up();
+        }
+        match outcome {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in &self.events {
+            if event.token() == INBOX {
+                continue;
+            }
+            // A failed or reset socket tells why when it is read.
+            let happened = Happened {
+                readable: event.is_readable() || event.is_error(),
+                read_closed: event.is_read_closed() || event.is_error(),
+                writable: event.is_writable(),
+                ..Happened::default()
+            };
+            let token = Token(event.token().0 as u64);
+            happen(&mut self.places, &mut self.due, token, happened);
+        }
+        Ok(())
+    }
+
+    /// Something has happened to the connection that `token` names, if it is still there.
+    pub fn happen(&mut self, token: Token, happened: Happened) {
+        happen(&mut self.places, &mut self.due, token, happened);
+    }
+
+    /// Lets those try again whose time has come.
+    pub fn retry_due(&mut self, now_ns: u64) {
+        while let Some(Reverse((at, token))) = self.retries.peek().copied()
+            && at <= now_ns
+        {
+            self.retries.pop();
+            self.happen(Token(token), Happened { resumed: true, ..Happened::default() });
+        }
+    }
+
+    /// Notes when a suspended call is to try again.
+    pub fn retry_at(&mut self, at_ns: u64, token: Token) {
+        self.retries.push(Reverse((at_ns, token.0)));
+    }
+
+    /// How many are due at the moment.
+    pub fn due(&self) -> usize {
+        self.due.len()
+    }
+
+    /// Takes the next due connection out of its place, to be served.
+    pub fn take_due(&mut self) -> Option<(Box<Connection>, Happened)> {
+        let index = self.due.pop_front()?;
+        let place = &mut self.places[index as usize];
+        place.is_due = false;
+        match std::mem::replace(&mut place.occupant, Occupant::Away) {
+            Occupant::Here(connection) => Some((connection, std::mem::take(&mut place.happened))),
+            other => {
+                place.occupant = other;
+                None
+            }
+        }
+    }
+
+    /// Puts a connection back to its place; it is due if something has happened meanwhile.
+    pub fn put_back(&mut self, connection: Box<Connection>) {
+        let index = inbox::place_of(connection.session.token);
+        let place = &mut self.places[index as usize];
+        let is_due = place.happened != Happened::default() || connection.can_go_on();
+        place.occupant = Occupant::Here(connection);
+        if is_due && !place.is_due {
+            place.is_due = true;
+            self.due.push_back(index);
+        }
+    }
+
+    /// A place for a new connection, and the token that names it.
+    pub fn reserve(&mut self) -> Token {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            self.places.len() as u32 - 1
+        });
+        let place = &mut self.places[index as usize];
+        place.occupant = Occupant::Away;
+        inbox::token(self.index as u16, index, place.generation)
+    }
+
+    /// Has the system tell when `stream` can be read.
+    pub fn register(&self, stream: &mut Stream, token: Token) -> io::Result<()> {
+        stream.register(self.poll.registry(), mio::Token(token.0 as usize), Interest::READABLE)
+    }
+
+    /// The connection of `token` is gone: its place is free, and whatever still comes for it is dropped.
+    pub fn release(&mut self, token: Token) {
+        let index = inbox::place_of(token);
+        let place = &mut self.places[index as usize];
+        place.generation = inbox::next_generation(place.generation);
+        place.occupant = Occupant::Nobody;
+        place.happened = Happened::default();
+        self.free.push(index);
+    }
+
+    /// All connections that are here, out of their places: the loop ends.
+    pub fn take_all(&mut self) -> Vec<Box<Connection>> {
+        let occupants = self.places.iter_mut().map(|place| std::mem::take(&mut place.occupant));
+        let here = occupants.filter_map(|occupant| match occupant {
+            Occupant::Here(connection) => Some(connection),
+            Occupant::Away | Occupant::Nobody => None,
+        });
+        here.collect()
+    }
+
+    fn until_retry(&self, now_ns: u64) -> Option<Duration> {
+        let Reverse((at, _)) = self.retries.peek()?;
+        Some(Duration::from_nanos(at.saturating_sub(now_ns)))
+    }
+}
+
+fn happen(places: &mut [Place], due: &mut VecDeque<u32>, token: Token, happened: Happened) {
+    let index = inbox::place_of(token);
+    let Some(place) = places.get_mut(index as usize) else { return };
+    if place.generation != inbox::generation_of(token) {
+        return;
+    }
+    place.happened.add(happened);
+    if !place.is_due && matches!(place.occupant, Occupant::Here(_)) {
+        place.is_due = true;
+        due.push_back(index);
+    }
+}
+
+/// What a message means for a loop's connections; the others are for the thread that runs the loop.
+pub fn happened_by(message: &Message) -> Option<(Token, Happened)> {
+    match message {
+        Message::Kill(token) => Some((*token, Happened { killed: true, ..Happened::default() })),
+        Message::Resume(token) => Some((*token, Happened { resumed: true, ..Happened::default() })),
+        Message::Accept(_) | Message::Return(_) | Message::Stop => None,
+    }
+}

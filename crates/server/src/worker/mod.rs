@@ -1,0 +1,158 @@
+//! The threads that run event loops and execute calls.
+//!
+//! *A loop is not a thread.* A thread takes a loop's state in hand, finds out who is due, and serves them one after the
+//! other. While it serves a connection the state is parked, so that the watcher can give it to a spare thread when the
+//! call turns out slow. Then this thread, once its call is over, posts the connection back to the loop and waits for
+//! another one to run.
+//!
+//! Per wake-up of a loop with one busy connection the system is called three times: to wait, to read, to write.
+
+pub mod loop_state;
+pub mod turn;
+
+use crate::clients::connection::Connection;
+use crate::clients::record::ClientRecord;
+use crate::inbox::{Accepted, Message};
+use crate::server::Server;
+use crate::worker::loop_state::{LoopState, happened_by};
+use crate::worker::turn::{Turn, Turner};
+use base::lock::Held;
+use engine::Session;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Serves loops as thread number `number` until the server stops.
+pub fn work(server: &Server, number: usize) {
+    let mut worker = Worker { server, turner: Turner::new(server, number) };
+    while let Some(held) = server.spares.wait() {
+        worker.run(held);
+        base::memory::flush();
+    }
+}
+
+/// One thread.
+struct Worker<'s> {
+    server: &'s Server,
+    turner: Turner<'s>,
+}
+
+impl Worker<'_> {
+    /// Runs a loop until it is lost to another thread or the server stops.
+    fn run(&mut self, held: Held<LoopState>) {
+        let mut state = held;
+        loop {
+            let inbox = self.server.inboxes.of(state.index);
+            let outcome = state.wait(inbox, self.turner.now_ns());
+            outcome.expect("a poll of valid events with a valid descriptor cannot fail");
+            let now_ns = self.turner.read_clock();
+            if !self.take_messages(&mut state) {
+                return self.end(state);
+            }
+            state.retry_due(now_ns);
+            for _ in 0..state.due() {
+                let Some((connection, happened)) = state.take_due() else { continue };
+                match self.serve(state, connection, happened) {
+                    Some(back) => state = back,
+                    None => return,
+                }
+            }
+        }
+    }
+
+    /// Gives one connection its turn. `None` when the loop was lost meanwhile.
+    fn serve(
+        &mut self,
+        state: Held<LoopState>,
+        mut connection: Box<Connection>,
+        happened: loop_state::Happened,
+    ) -> Option<Held<LoopState>> {
+        let home = &self.server.homes[state.index];
+        let index = state.index;
+        let sequence = home.handover.park(state, self.turner.now_ns());
+        self.server.watcher.keep_awake();
+        let turn = self.turner.turn(&mut connection, happened, &home.sockets);
+        let Some(mut state) = home.handover.reclaim(sequence) else {
+            connection.is_over = matches!(turn, Turn::Close);
+            self.server.inboxes.of(index).post(Message::Return(connection));
+            return None;
+        };
+        self.settle(&mut state, connection, turn);
+        Some(state)
+    }
+
+    /// Acts on what a turn has come to.
+    fn settle(&mut self, state: &mut LoopState, connection: Box<Connection>, turn: Turn) {
+        match turn {
+            Turn::Close => self.close(state, connection),
+            Turn::Keep => state.put_back(connection),
+            Turn::Retry { at_ns } => {
+                state.retry_at(at_ns, connection.session.token);
+                state.put_back(connection);
+            }
+        }
+    }
+
+    /// Acts on the inbox's messages. `false` when the server stops.
+    fn take_messages(&mut self, state: &mut LoopState) -> bool {
+        let inbox = self.server.inboxes.of(state.index);
+        while let Some(message) = inbox.take() {
+            if let Some((token, happened)) = happened_by(&message) {
+                state.happen(token, happened);
+                continue;
+            }
+            match message {
+                Message::Accept(accepted) => self.accept(state, accepted),
+                Message::Return(connection) => {
+                    let turn = if connection.is_over { Turn::Close } else { Turn::of(&connection) };
+                    self.settle(state, connection, turn);
+                }
+                Message::Stop => return false,
+                Message::Kill(_) | Message::Resume(_) => {}
+            }
+        }
+        true
+    }
+
+    fn accept(&mut self, state: &mut LoopState, accepted: Accepted) {
+        let Accepted { mut stream, endpoint } = accepted;
+        let token = state.reserve();
+        if state.register(&mut stream, token).is_err() {
+            state.release(token);
+            self.forget(state.index);
+            return;
+        }
+        let id = self.server.registry.next_id();
+        let now_ns = self.turner.now_ns();
+        let is_local = endpoint.is_local();
+        let record = ClientRecord::new(id, token, endpoint, stream.as_raw_fd(), now_ns);
+        let record = Arc::new(record);
+        let mut session = Session::new(id, token, Arc::clone(&record) as _);
+        session.is_local = is_local;
+        session.is_authenticated = self.server.engine.settings().password.is_empty();
+        self.server.registry.insert(Arc::clone(&record));
+        state.put_back(Box::new(Connection::new(stream, session, record)));
+    }
+
+    fn close(&mut self, state: &mut LoopState, mut connection: Box<Connection>) {
+        let token = connection.session.token;
+        self.turner.end_session(&mut connection.session);
+        self.server.registry.remove(connection.record.id);
+        // The socket goes first: its descriptor must not be watched under a token that is used again.
+        drop(connection);
+        state.release(token);
+        self.forget(state.index);
+    }
+
+    fn forget(&self, index: usize) {
+        self.server.registry.dismiss();
+        self.server.homes[index].connections.fetch_sub(1, Relaxed);
+    }
+
+    /// Closes all connections of a loop.
+    fn end(&mut self, mut state: Held<LoopState>) {
+        for connection in state.take_all() {
+            self.close(&mut state, connection);
+        }
+    }
+}

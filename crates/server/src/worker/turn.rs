@@ -1,0 +1,317 @@
+//! One connection's turn: read once, run what has arrived whole, write once.
+
+use crate::clients::connection::{Connection, ServedCounts};
+use crate::clients::limits;
+use crate::config::Settings;
+use crate::limits::{OUTBOX_BYTES_UNAUTHENTICATED_MAX, READ_BYTES, REPLY_BYTES_KEPT};
+use crate::server::Server;
+use crate::worker::loop_state::Happened;
+use arc_swap::ArcSwap;
+use arc_swap::cache::Cache;
+use engine::run::{Progress, Served};
+use engine::{Executor, Session};
+use mio::event::Source;
+use mio::{Interest, Registry};
+use resp::{Limits, Reply};
+use std::io::{self, ErrorKind, Read};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What a thread needs to serve connections; used again for each.
+pub struct Turner<'s> {
+    server: &'s Server,
+    executor: Executor<'s>,
+    number: usize,
+    scratch: Box<[u8]>,
+    reply: Reply,
+    settings: Cache<&'s ArcSwap<Settings>, Arc<Settings>>,
+    now_ns: u64,
+}
+
+/// What becomes of a connection after its turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    Close,
+    Keep,
+    /// As kept; its suspended call tries again at this time.
+    Retry {
+        at_ns: u64,
+    },
+}
+
+impl Turn {
+    /// What becomes of a connection that comes back from a slow call.
+    pub fn of(connection: &Connection) -> Self {
+        match connection.state.retry_at_ns {
+            Some(at_ns) if connection.state.is_suspended => Self::Retry { at_ns },
+            _ => Self::Keep,
+        }
+    }
+}
+
+impl<'s> Turner<'s> {
+    /// For the thread number `number`.
+    pub fn new(server: &'s Server, number: usize) -> Self {
+        Self {
+            server,
+            executor: Executor::new(&server.engine, &server.host, number),
+            number,
+            scratch: vec![0; READ_BYTES].into(),
+            reply: Reply::default(),
+            settings: Cache::new(server.host.settings_snapshot()),
+            now_ns: 0,
+        }
+    }
+
+    /// Reads the clock.
+    pub fn read_clock(&mut self) -> u64 {
+        self.now_ns = self.server.engine.clock().now_ns();
+        self.now_ns
+    }
+
+    /// The time when the clock was read last, by whomever on this thread.
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns.max(self.executor.tick_ns())
+    }
+
+    /// Withdraws everything that a session has left with others.
+    pub fn end_session(&mut self, session: &mut Session) {
+        self.executor.end_session(session);
+    }
+
+    /// Gives a connection its turn.
+    pub fn turn(
+        &mut self,
+        connection: &mut Connection,
+        happened: Happened,
+        sockets: &Registry,
+    ) -> Turn {
+        let state = &mut connection.state;
+        state.is_readable |= happened.readable;
+        state.is_read_closed |= happened.read_closed;
+        state.is_suspended &= !happened.resumed;
+        if happened.killed || connection.record.is_killed() {
+            return Turn::Close;
+        }
+        if happened.writable && self.flush(connection, sockets).is_err() {
+            return Turn::Close;
+        }
+        if connection.state.is_closing {
+            let is_over = connection.outbox.is_empty() || connection.state.is_read_closed;
+            return if is_over { Turn::Close } else { Turn::Keep };
+        }
+        if connection.can_go_on() { self.serve(connection, sockets) } else { Turn::Keep }
+    }
+
+    fn serve(&mut self, connection: &mut Connection, sockets: &Registry) -> Turn {
+        let mut counts = ServedCounts { thread: self.number as u32, ..ServedCounts::default() };
+        let commands = &self.server.engine.threads()[self.number].commands_processed;
+        let commands_before = commands.value();
+        self.reply.set_protocol(connection.session.protocol);
+        let served = if connection.state.has_requests {
+            self.run_held(connection)
+        } else {
+            match self.read_and_run(connection, &mut counts) {
+                Ok(Some(served)) => served,
+                Ok(None) => return Turn::Keep,
+                Err(_) => return Turn::Close,
+            }
+        };
+        let turn = self.turn_after(connection, &served);
+        counts.commands = commands.value().wrapping_sub(commands_before);
+        match self.write(connection, sockets) {
+            Ok(written) => counts.bytes_written = written as u64,
+            Err(_) => {
+                self.reply.clear();
+                return Turn::Close;
+            }
+        }
+        counts.now_ns = self.executor.tick_ns();
+        connection.publish(&counts);
+        if connection.state.is_closing && connection.outbox.is_empty() { Turn::Close } else { turn }
+    }
+
+    /// Reads once and runs what is whole. `None`: there was nothing to read. An error: the connection has ended.
+    fn read_and_run(
+        &mut self,
+        connection: &mut Connection,
+        counts: &mut ServedCounts,
+    ) -> io::Result<Option<Served>> {
+        let is_fresh = connection.input.is_empty();
+        let (outcome, room) = if is_fresh {
+            (connection.stream.read(&mut self.scratch), self.scratch.len())
+        } else {
+            let held = connection.input.len();
+            let outcome = connection.input.read_from(&mut connection.stream);
+            (outcome, connection.input.len() + connection.input.free() - held)
+        };
+        let count = match outcome {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                connection.state.is_readable = false;
+                return Ok(None);
+            }
+            // Still readable: it has another turn.
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // A short read has emptied the socket; whatever comes later is told. But the end is not told twice.
+        connection.state.is_readable = count == room || connection.state.is_read_closed;
+        counts.bytes_read = count as u64;
+        let thread = self.server.statistics.of_thread(self.number);
+        thread.bytes_read.add(count as u64);
+        thread.reads.add(1);
+        let served =
+            if is_fresh { self.run_fresh(connection, count) } else { self.run_held(connection) };
+        Ok(Some(served))
+    }
+
+    /// Runs the requests in the first `count` bytes of the thread's buffer.
+    fn run_fresh(&mut self, connection: &mut Connection, count: usize) -> Served {
+        let Connection { session, parser, input, .. } = connection;
+        let bytes = &self.scratch[..count];
+        let bulk_len_max = self.settings.load().proto_max_bulk_len as i64;
+        let Progress { consumed, state } = self.executor.serve(
+            session,
+            parser,
+            |session| request_limits(session, bulk_len_max),
+            bytes,
+            &mut self.reply,
+        );
+        if consumed < count {
+            input.hold(&bytes[consumed..], wanted(&state));
+        }
+        state
+    }
+
+    /// Runs the requests in the connection's own buffer.
+    fn run_held(&mut self, connection: &mut Connection) -> Served {
+        let Connection { session, parser, input, .. } = connection;
+        let bulk_len_max = self.settings.load().proto_max_bulk_len as i64;
+        let Progress { consumed, state } = self.executor.serve(
+            session,
+            parser,
+            |session| request_limits(session, bulk_len_max),
+            input.bytes(),
+            &mut self.reply,
+        );
+        input.consume(consumed);
+        input.expect(wanted(&state));
+        state
+    }
+
+    /// Notes what is left to do.
+    fn turn_after(&mut self, connection: &mut Connection, served: &Served) -> Turn {
+        let state = &mut connection.state;
+        state.has_requests = matches!(served, Served::More | Served::Suspended { .. });
+        state.retry_at_ns = None;
+        match served {
+            Served::Idle { .. } => {
+                if self.settings.load().client_query_buffer_limit < connection.input.len() as u64 {
+                    self.server.host.query_limit_reached(connection);
+                    return Turn::Close;
+                }
+                Turn::Keep
+            }
+            Served::More => Turn::Keep,
+            Served::Suspended { retry_at } => {
+                state.is_suspended = true;
+                state.retry_at_ns = *retry_at;
+                retry_at.map_or(Turn::Keep, |at_ns| Turn::Retry { at_ns })
+            }
+            Served::Closing | Served::Broken(_) => {
+                state.is_closing = true;
+                Turn::Keep
+            }
+        }
+    }
+
+    /// Writes the reply, or keeps what the socket doesn't take. Returns how many bytes it took.
+    fn write(&mut self, connection: &mut Connection, sockets: &Registry) -> io::Result<usize> {
+        if self.reply.is_empty() {
+            return Ok(0);
+        }
+        let waiting = connection.outbox.len() + self.reply.len();
+        if limits::is_over_hard(&self.settings.load().output_limit_normal, waiting) {
+            return Err(self.over_output_limit(connection));
+        }
+        let written = connection.outbox.send(&mut connection.stream, &mut self.reply)?;
+        if REPLY_BYTES_KEPT < self.reply.memory_len() {
+            self.reply.shrink_to(REPLY_BYTES_KEPT);
+        }
+        let thread = self.server.statistics.of_thread(self.number);
+        thread.bytes_written.add(written as u64);
+        thread.writes.add(1);
+        if !connection.outbox.is_empty() {
+            self.await_writable(connection, sockets)?;
+        }
+        Ok(written)
+    }
+
+    #[cold]
+    fn await_writable(
+        &mut self,
+        connection: &mut Connection,
+        sockets: &Registry,
+    ) -> io::Result<()> {
+        let waiting = connection.outbox.len();
+        let is_stranger = !connection.session.is_authenticated;
+        if is_stranger && OUTBOX_BYTES_UNAUTHENTICATED_MAX < waiting {
+            return Err(self.over_output_limit(connection));
+        }
+        let since = &connection.record.counts.soft_limit_since_ns;
+        if !limits::is_over_soft(&self.settings.load().output_limit_normal, waiting) {
+            since.store(0, Relaxed);
+        } else if since.load(Relaxed) == 0 {
+            since.store(self.executor.tick_ns().max(1), Relaxed);
+        }
+        if connection.state.awaits_writable {
+            return Ok(());
+        }
+        connection.state.awaits_writable = true;
+        let token = mio::Token(connection.session.token.0 as usize);
+        connection.stream.reregister(sockets, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn flush(&mut self, connection: &mut Connection, sockets: &Registry) -> io::Result<()> {
+        let written = connection.outbox.flush(&mut connection.stream)?;
+        self.server.statistics.of_thread(self.number).bytes_written.add(written as u64);
+        let counts = &connection.record.counts;
+        counts.bytes_written.fetch_add(written as u64, Relaxed);
+        counts.outbox_bytes.store(connection.outbox.len() as u64, Relaxed);
+        let limit = &self.settings.load().output_limit_normal;
+        if !limits::is_over_soft(limit, connection.outbox.len()) {
+            counts.soft_limit_since_ns.store(0, Relaxed);
+        }
+        if connection.outbox.is_empty() && connection.state.awaits_writable {
+            connection.state.awaits_writable = false;
+            let token = mio::Token(connection.session.token.0 as usize);
+            connection.stream.reregister(sockets, token, Interest::READABLE)?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn over_output_limit(&mut self, connection: &Connection) -> io::Error {
+        self.server.host.output_limit_reached(connection);
+        ErrorKind::OutOfMemory.into()
+    }
+}
+
+/// What a session's next request may announce.
+fn request_limits(session: &Session, bulk_len_max: i64) -> Limits {
+    if session.is_authenticated {
+        Limits::authenticated(bulk_len_max)
+    } else {
+        Limits::unauthenticated(bulk_len_max)
+    }
+}
+
+/// How many more bytes the next request is known to need.
+fn wanted(served: &Served) -> usize {
+    match served {
+        Served::Idle { wanted } => *wanted,
+        _ => 0,
+    }
+}
