@@ -133,8 +133,7 @@ fn test_lines(path: &str, code: &str) -> Vec<bool> {
     let count = code.lines().count();
     let is_test_file = path.ends_with("/tests.rs")
         || path.starts_with("tests/")
-        || path.contains("/tests/")
-        || path.contains("/benches/");
+        || path.contains("/tests/");
     if is_test_file {
         return vec![true; count];
     }
