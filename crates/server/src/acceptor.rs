@@ -1,7 +1,7 @@
 //! The acceptor: one thread that takes new connections and gives each to the loop that has the fewest.
 
 use crate::clients::stream::{Endpoint, Stream};
-use crate::config::Dialect;
+use crate::config::{Dialect, Settings};
 use crate::inbox::{Accepted, Message};
 use crate::limits::ACCEPT_PAUSE;
 use crate::listeners::Listeners;
@@ -9,10 +9,12 @@ use crate::log;
 use crate::server::Server;
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token, Waker};
+use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 const STOP: Token = Token(usize::MAX);
@@ -24,6 +26,15 @@ const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 pub struct AcceptorSwitch {
     waker: Waker,
     is_stopping: AtomicBool,
+    wish: Mutex<Option<Wish>>,
+}
+
+/// That the acceptor listen elsewhere.
+struct Wish {
+    before: Settings,
+    after: Settings,
+    /// Whether it could be done.
+    answer: Sender<bool>,
 }
 
 /// The acceptor's own state.
@@ -43,18 +54,33 @@ impl AcceptorSwitch {
     }
 }
 
+impl AcceptorSwitch {
+    /// Closes the TCP sockets and opens those of `after`; those of `before` again if that fails. Returns whether it could
+    /// be done.
+    pub fn listen(&self, before: &Settings, after: &Settings) -> bool {
+        let (answer, outcome) = mpsc::channel();
+        let wish = Wish { before: before.clone(), after: after.clone(), answer };
+        *self.wish.lock() = Some(wish);
+        // An error would mean that the acceptor is gone, and with it the other end of the channel.
+        let _ = self.waker.wake();
+        outcome.recv().unwrap_or(false)
+    }
+}
+
 impl Acceptor {
     /// Makes ready to accept from `listeners`.
     pub fn new(server: Arc<Server>, mut listeners: Listeners) -> io::Result<Self> {
         let poll = Poll::new()?;
-        for (index, listener) in listeners.tcp.iter_mut().enumerate() {
-            listener.register(poll.registry(), Token(index), Interest::READABLE)?;
-        }
+        register_tcp(&poll, &mut listeners)?;
         if let Some(unix) = &mut listeners.unix {
             unix.listener.register(poll.registry(), UNIX, Interest::READABLE)?;
         }
         let waker = Waker::new(poll.registry(), STOP)?;
-        let switch = Arc::new(AcceptorSwitch { waker, is_stopping: AtomicBool::new(false) });
+        let switch = Arc::new(AcceptorSwitch {
+            waker,
+            is_stopping: AtomicBool::new(false),
+            wish: Mutex::default(),
+        });
         Ok(Self { server, listeners, poll, switch })
     }
 
@@ -70,9 +96,27 @@ impl Acceptor {
         while !self.switch.is_stopping.load(Ordering::Acquire) {
             // An interruption is as good as an event: everybody is looked after below.
             let _ = self.poll.poll(&mut events, pause);
+            let wish = self.switch.wish.lock().take();
+            if let Some(wish) = wish {
+                self.listen_elsewhere(&wish);
+            }
             // Every listener, since after a pause no event tells of those who still wait.
             pause = self.accept_all().err().map(|error| self.explain(&error));
         }
+    }
+
+    fn listen_elsewhere(&mut self, wish: &Wish) {
+        self.listeners.tcp.clear();
+        let mut is_done = self.listeners.open_tcp(&wish.after).is_ok();
+        is_done = is_done && register_tcp(&self.poll, &mut self.listeners).is_ok();
+        if !is_done {
+            self.listeners.tcp.clear();
+            // They were open a moment ago; if somebody was quicker, the log says so.
+            let _ = self.listeners.open_tcp(&wish.before);
+            let _ = register_tcp(&self.poll, &mut self.listeners);
+        }
+        // Who asked waits for the answer.
+        let _ = wish.answer.send(is_done);
     }
 
     fn accept_all(&self) -> io::Result<()> {
@@ -142,6 +186,13 @@ fn refusal(dialect: Dialect) -> String {
          option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above \
          things in order for the server to start accepting connections from the outside.\r\n"
     )
+}
+
+fn register_tcp(poll: &Poll, listeners: &mut Listeners) -> io::Result<()> {
+    for (index, listener) in listeners.tcp.iter_mut().enumerate() {
+        listener.register(poll.registry(), Token(index), Interest::READABLE)?;
+    }
+    Ok(())
 }
 
 /// Sets what a client's socket needs. A failure leaves it usable.

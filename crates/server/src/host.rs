@@ -1,18 +1,23 @@
 //! The outside world as commands see it: configuration, clients, statistics, the log, and the end.
 
+use crate::acceptor::AcceptorSwitch;
 use crate::clients::connection::Connection;
 use crate::clients::record::ClientRecord;
 use crate::clients::registry::Registry;
+use crate::clock::MachineClock;
 use crate::config::{Config, Settings};
 use crate::log::{self, Level};
+use crate::process;
+use crate::reclaimer::Reclaimer;
 use crate::shutdown::Shutdown;
 use crate::statistics::Statistics;
 use arc_swap::ArcSwap;
+use base::clock::Clock;
 use engine::Host;
 use parking_lot::Mutex;
 use std::any::Any;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What the server's own command rows reach through [`Host::as_any`].
@@ -23,6 +28,9 @@ pub struct ServerHost {
     pub statistics: Arc<Statistics>,
     pub shutdown: Arc<Shutdown>,
     pub started: Started,
+    pub reclaimer: Arc<Reclaimer>,
+    /// Who listens; nobody in a server without sockets.
+    pub acceptor: OnceLock<Arc<AcceptorSwitch>>,
     settings: ArcSwap<Settings>,
 }
 
@@ -37,6 +45,33 @@ pub struct Started {
     pub port: u16,
     /// Loops in use.
     pub loops: usize,
+    /// Bytes in use before the first client came.
+    pub memory_bytes: usize,
+    /// What the kernel's out-of-memory killer went by.
+    pub oom_score: i32,
+}
+
+impl Started {
+    /// A start at this moment.
+    pub fn now(port: u16, loops: usize) -> Self {
+        let clock = MachineClock::new();
+        base::memory::flush();
+        Self {
+            monotonic_ns: clock.now_ns(),
+            wall_ms: clock.wall_ms(),
+            run_id: (0..3).map(|_| format!("{:016x}", random_u64())).collect::<String>()[..40]
+                .into(),
+            port,
+            loops,
+            memory_bytes: base::memory::used(),
+            oom_score: process::oom_score_at_start(),
+        }
+    }
+}
+
+/// A number that nobody can guess; the time where the system has no better.
+pub fn random_u64() -> u64 {
+    getrandom::u64().unwrap_or_else(|_| MachineClock::new().wall_us())
 }
 
 impl ServerHost {
@@ -45,6 +80,7 @@ impl ServerHost {
         config: Config,
         registry: Arc<Registry>,
         statistics: Arc<Statistics>,
+        reclaimer: Arc<Reclaimer>,
         started: Started,
     ) -> Self {
         let settings = ArcSwap::from_pointee(config.settings());
@@ -54,6 +90,8 @@ impl ServerHost {
             statistics,
             shutdown: Arc::default(),
             started,
+            reclaimer,
+            acceptor: OnceLock::new(),
             settings,
         }
     }

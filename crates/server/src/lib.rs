@@ -13,6 +13,7 @@ pub mod banner;
 pub mod start;
 pub mod warnings;
 
+pub mod change;
 pub mod host;
 pub mod server;
 pub mod shutdown;
@@ -31,6 +32,7 @@ pub mod watcher;
 
 pub mod clock;
 pub mod crash;
+pub mod inprocess;
 pub mod process;
 pub mod signals;
 

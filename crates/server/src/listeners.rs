@@ -68,10 +68,10 @@ impl Listeners {
         if port == Port::Any {
             listeners.port = 0;
         }
-        if port == Port::Any || settings.port != 0 {
-            for bind in &settings.bind {
-                listeners.add_tcp(bind, settings.tcp_backlog)?;
-            }
+        if port == Port::Any {
+            listeners.open_addresses(settings)?;
+        } else {
+            listeners.open_tcp(settings)?;
         }
         if let Some(path) = &settings.unixsocket {
             listeners.unix = Some(open_unix(settings, path.clone()).map_err(ListenError::Unix)?);
@@ -80,6 +80,16 @@ impl Listeners {
             return Err(ListenError::Nowhere);
         }
         Ok(listeners)
+    }
+
+    /// Opens the TCP sockets that `settings` name, beside what is open.
+    pub fn open_tcp(&mut self, settings: &Settings) -> Result<(), ListenError> {
+        self.port = settings.port;
+        if settings.port == 0 { Ok(()) } else { self.open_addresses(settings) }
+    }
+
+    fn open_addresses(&mut self, settings: &Settings) -> Result<(), ListenError> {
+        settings.bind.iter().try_for_each(|bind| self.add_tcp(bind, settings.tcp_backlog))
     }
 
     fn add_tcp(&mut self, bind: &Bind, backlog: u32) -> Result<(), ListenError> {

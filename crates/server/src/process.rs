@@ -8,7 +8,7 @@ use crate::signals::SignalThread;
 use crate::start::Node;
 use crate::sys;
 use crate::warnings;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Makes the process what the settings ask for, before anything is opened.
 pub fn prepare(config: &mut Config) -> Result<(), String> {
@@ -18,7 +18,7 @@ pub fn prepare(config: &mut Config) -> Result<(), String> {
     raise_open_files(config)?;
     // The names and scores are for people and the kernel; a system that refuses them runs the server as well.
     let _ = apply::set_process_name(settings.dialect);
-    let _ = apply::set_oom_score(&settings, apply::oom_score());
+    let _ = apply::set_oom_score(&settings, oom_score_at_start());
     let huge_pages_are_off = settings.disable_thp && sys::disable_huge_pages().is_ok();
     warnings::announce(&settings, huge_pages_are_off);
     if let Err(error) = apply::write_pidfile(&settings) {
@@ -27,6 +27,12 @@ pub fn prepare(config: &mut Config) -> Result<(), String> {
     // Measured now, so that no client waits for it.
     let _ = MachineClock::new();
     Ok(())
+}
+
+/// What the kernel's out-of-memory killer went by before anybody changed it.
+pub fn oom_score_at_start() -> i32 {
+    static SCORE: OnceLock<i32> = OnceLock::new();
+    *SCORE.get_or_init(apply::oom_score)
 }
 
 /// Says that the server is there, to people and to the supervisor.

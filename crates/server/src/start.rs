@@ -5,7 +5,7 @@ use crate::clients::registry::Registry;
 use crate::clock::MachineClock;
 use crate::config::{Config, Settings};
 use crate::cron::{self, CronSwitch};
-use crate::host::{ServerHost, Started};
+use crate::host::{self, ServerHost, Started};
 use crate::inbox::{Inbox, Inboxes, as_wake};
 use crate::limits::{LOOPS_MAX, SHARDS_PER_LOOP, SPARE_THREADS_MAX};
 use crate::listeners::{ListenError, Listeners, Port};
@@ -16,7 +16,6 @@ use crate::statistics::Statistics;
 use crate::watcher::{self, WatcherSwitch};
 use crate::worker;
 use crate::worker::loop_state::{INBOX, LoopState};
-use base::clock::Clock;
 use base::lock::{Handover, Held};
 use engine::Command;
 use engine::engine::{Engine, Parts};
@@ -73,6 +72,8 @@ impl Node {
         let reclaimer = Arc::<Reclaimer>::default();
         let (server, states) = build(config, &settings, listeners.port, &reclaimer, options)?;
         let acceptor = Acceptor::new(Arc::clone(&server), listeners)?;
+        // Set once, here.
+        let _ = server.host.acceptor.set(acceptor.switch());
         let mut node = Self {
             acceptor: acceptor.switch(),
             cron: Arc::default(),
@@ -211,16 +212,16 @@ fn build(
         reclaim: Box::new(Sink(Arc::clone(reclaimer))),
         shards: (loops * SHARDS_PER_LOOP).next_power_of_two(),
         threads,
-        seed: random_u64(),
+        seed: host::random_u64(),
     });
-    let started = Started {
-        monotonic_ns: clock.now_ns(),
-        wall_ms: clock.wall_ms(),
-        run_id: run_id(),
-        port,
-        loops,
-    };
-    let host = ServerHost::new(config, Arc::clone(&registry), Arc::clone(&statistics), started);
+    let started = Started::now(port, loops);
+    let host = ServerHost::new(
+        config,
+        Arc::clone(&registry),
+        Arc::clone(&statistics),
+        Arc::clone(reclaimer),
+        started,
+    );
     let server = Server {
         engine,
         host,
@@ -232,16 +233,6 @@ fn build(
         watcher: WatcherSwitch::default(),
     };
     Ok((Arc::new(server), states))
-}
-
-fn random_u64() -> u64 {
-    getrandom::u64().unwrap_or_else(|_| MachineClock::new().wall_us())
-}
-
-/// 40 hexadecimal digits that no other start has.
-fn run_id() -> String {
-    let text: String = (0..3).map(|_| format!("{:016x}", random_u64())).collect();
-    text[..40].to_owned()
 }
 
 impl From<io::Error> for StartError {

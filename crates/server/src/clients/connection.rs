@@ -8,7 +8,7 @@ use crate::clients::outbox::Outbox;
 use crate::clients::record::{ClientRecord, add, flags};
 use crate::clients::stream::Stream;
 use engine::Session;
-use resp::RequestParser;
+use resp::{Protocol, RequestParser};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -76,12 +76,27 @@ impl Connection {
         add(&counts.commands, served.commands);
         counts.db.store(self.session.db as u32, Relaxed);
         counts.input_bytes.store(self.input.len() as u64, Relaxed);
+        counts.input_bytes_free.store(self.input.free() as u64, Relaxed);
         counts.outbox_bytes.store(self.outbox.len() as u64, Relaxed);
-        counts.flags.store(self.flags(), Relaxed);
+        counts.outbox_pieces.store(self.outbox.pieces() as u32, Relaxed);
+        counts.memory_bytes.store(self.memory_bytes() as u64, Relaxed);
+        let lasting = counts.flags.load(Relaxed) & flags::LASTING;
+        counts.flags.store(lasting | self.flags(), Relaxed);
+        let protocol = if self.session.protocol == Protocol::Resp3 { 3 } else { 2 };
+        counts.protocol.store(protocol, Relaxed);
         let watched = self.session.watched.len();
         counts.watched.store(watched as u32, Relaxed);
         let queued = self.session.transaction.as_ref();
         counts.queued.store(queued.map_or(-1, |queued| queued.calls.len() as i64), Relaxed);
+    }
+
+    /// Everything that is set aside for it, but for queued calls.
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+            + size_of::<ClientRecord>()
+            + self.input.len()
+            + self.input.free()
+            + self.outbox.memory_bytes()
     }
 
     fn flags(&self) -> u32 {

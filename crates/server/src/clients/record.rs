@@ -84,6 +84,10 @@ pub mod flags {
     pub const NO_TOUCH: u32 = 1 << 5;
     /// Unwritten bytes wait for the socket.
     pub const WRITING: u32 = 1 << 6;
+    /// The client understands redirections.
+    pub const CAPA_REDIRECT: u32 = 1 << 7;
+    /// Those that commands set; the others follow from the connection's state.
+    pub const LASTING: u32 = NO_EVICT | CAPA_REDIRECT;
 }
 
 impl ClientRecord {

@@ -1,0 +1,105 @@
+//! What a CONFIG SET does to the running server: all of it, or nothing.
+
+use crate::config::{Caller, Changes, ConfigError, Settings, apply};
+use crate::host::ServerHost;
+use crate::limits::RESERVED_FILES;
+use crate::log;
+use crate::sys;
+use engine::Engine;
+
+/// The setting that the world refused, and why.
+struct Refusal {
+    setting: &'static str,
+    reason: String,
+}
+
+impl ServerHost {
+    /// Changes settings and everything that follows from them. To be called behind the gate, so that no call runs partly
+    /// with the old ones.
+    pub fn change_config(
+        &self,
+        engine: &Engine,
+        pairs: &[(&[u8], &[u8])],
+        caller: Caller,
+    ) -> Result<(), ConfigError> {
+        let mut config = self.config.lock();
+        let before = config.settings();
+        let changes = config.set_many(pairs, caller)?;
+        let after = config.settings();
+        if let Err(refusal) = self.carry_out(&changes, &before, &after) {
+            config.roll_back(changes);
+            return Err(ConfigError::refused(refusal.setting, refusal.reason.into()));
+        }
+        for note in config.notes_about(&changes) {
+            log::write(note.level, format_args!("{}", note.text));
+        }
+        engine.publish_settings(after.for_engine());
+        self.publish(after);
+        Ok(())
+    }
+
+    /// Does to the process what the changes ask for; what can fail comes first and is undone by a later failure.
+    fn carry_out(
+        &self,
+        changes: &Changes,
+        before: &Settings,
+        after: &Settings,
+    ) -> Result<(), Refusal> {
+        if changes.touches("maxclients") {
+            allow_clients(after.maxclients)?;
+        }
+        if changes.touches("dir") {
+            apply::enter_folder(after)
+                .map_err(|error| Refusal { setting: "dir", reason: error.to_string() })?;
+        }
+        if changes.touches("oom-score-adj") || changes.touches("oom-score-adj-values") {
+            apply::set_oom_score(after, self.started.oom_score).map_err(|_| Refusal {
+                setting: "oom-score-adj",
+                reason: "Failed to apply new oom_score_adj configuration, check server logs."
+                    .into(),
+            })?;
+        }
+        let listens_elsewhere = changes.touches("port") || changes.touches("bind");
+        if listens_elsewhere && let Err(refusal) = self.listen_again(changes, before, after) {
+            if changes.touches("dir") {
+                // It was the working folder a moment ago.
+                let _ = apply::enter_folder(before);
+            }
+            return Err(refusal);
+        }
+        log::configure(after);
+        Ok(())
+    }
+
+    fn listen_again(
+        &self,
+        changes: &Changes,
+        before: &Settings,
+        after: &Settings,
+    ) -> Result<(), Refusal> {
+        let Some(acceptor) = self.acceptor.get() else { return Ok(()) };
+        if acceptor.listen(before, after) {
+            return Ok(());
+        }
+        if changes.touches("port") {
+            let reason = "Unable to listen on this port. Check server logs.".to_owned();
+            return Err(Refusal { setting: "port", reason });
+        }
+        let reason = "Failed to bind to specified addresses.".to_owned();
+        Err(Refusal { setting: "bind", reason })
+    }
+}
+
+/// Has the system allow as many open files as so many clients need.
+fn allow_clients(count: u32) -> Result<(), Refusal> {
+    let wanted = u64::from(count) + RESERVED_FILES;
+    let Ok(files) = sys::open_files() else { return Ok(()) };
+    if wanted <= files.now || sys::set_open_files(wanted, files.most).is_ok() {
+        return Ok(());
+    }
+    let possible = files.now.saturating_sub(RESERVED_FILES);
+    let reason = format!(
+        "The operating system is not able to handle the specified number of clients, try with {possible}"
+    );
+    Err(Refusal { setting: "maxclients", reason })
+}
