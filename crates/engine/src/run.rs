@@ -132,7 +132,9 @@ impl<'e> Executor<'e> {
                 End::Full if REPLY_BYTES_SOFT_MAX <= reply.len() => break Served::More,
                 End::Full => {}
                 End::Broken(error) => {
-                    reply.error(error.to_string().as_bytes());
+                    let mut line = b"ERR ".to_vec();
+                    error.append_to(&mut line);
+                    reply.error(&line);
                     break Served::Broken(error);
                 }
             }
