@@ -131,9 +131,8 @@ fn matching(bytes: &[u8], open: usize) -> usize {
 
 fn test_lines(path: &str, code: &str) -> Vec<bool> {
     let count = code.lines().count();
-    let is_test_file = path.ends_with("/tests.rs")
-        || path.starts_with("tests/")
-        || path.contains("/tests/");
+    let is_test_file =
+        path.ends_with("/tests.rs") || path.starts_with("tests/") || path.contains("/tests/");
     if is_test_file {
         return vec![true; count];
     }

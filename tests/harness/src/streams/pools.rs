@@ -51,6 +51,8 @@ pub(super) fn draw(name: &str, rng: &mut Rng) -> Vec<Vec<u8>> {
         "pattern" => vec![one_of(PATTERNS, rng)],
         "seconds" => vec![from_now(100, SECONDS, rng)],
         "ms" => vec![from_now(100_000, MILLISECONDS, rng)],
+        "future" => vec![one_of(&MOMENTS[..2], rng)],
+        "future_ms" => vec![one_of(&MOMENTS_MS[..2], rng)],
         "at" => vec![far(MOMENTS, rng)],
         "at_ms" => vec![far(MOMENTS_MS, rng)],
         "db" => vec![mostly(["0", "0", "1", "2"], &["16", "-1", "abc", "15"], rng)],
