@@ -71,7 +71,7 @@ fn main() {
 fn measure(load: Load, threads: usize, duration: Duration) -> f64 {
     let wakes = Arc::new(Wakes::new(threads));
     let engine = Engine::new(Parts {
-        rows: &[],
+        rows: Vec::new(),
         settings: Settings::default(),
         clock: Arc::new(RealClock(Instant::now())),
         wake: Arc::clone(&wakes) as Arc<dyn Wake>,
@@ -219,7 +219,8 @@ impl Wakes {
     fn take(&self, thread: usize, mut woken: impl FnMut(usize)) {
         let (is_any, tokens) = &self.0[thread];
         if is_any.swap(false, Ordering::Acquire) {
-            let tokens = std::mem::take(&mut *tokens.lock().unwrap());
+            let tokens =
+                std::mem::take(&mut *tokens.lock().expect("no thread panics while it holds this"));
             tokens.into_iter().for_each(|token| woken(token.0 as usize & 0xffff));
         }
     }
@@ -228,7 +229,7 @@ impl Wakes {
 impl Wake for Wakes {
     fn wake(&self, token: Token) {
         let (is_any, tokens) = &self.0[(token.0 >> 48) as usize];
-        tokens.lock().unwrap().push(token);
+        tokens.lock().expect("no thread panics while it holds this").push(token);
         is_any.store(true, Ordering::Release);
     }
 }

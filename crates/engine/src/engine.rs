@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What an engine is built from.
 pub struct Parts {
     /// Own rows of whoever builds it, beside the engine's families.
-    pub rows: &'static [&'static [Command]],
+    pub rows: Vec<&'static [Command]>,
     pub settings: Settings,
     pub clock: Arc<dyn Clock>,
     pub wake: Arc<dyn Wake>,
@@ -52,7 +52,7 @@ impl Engine {
     /// Builds an engine with an empty keyspace.
     pub fn new(parts: Parts) -> Self {
         let mut families = crate::commands::FAMILIES.to_vec();
-        families.extend_from_slice(parts.rows);
+        families.extend(parts.rows);
         let table = CommandTable::new(&families);
         let threads = (0..parts.threads).map(|_| ThreadStatistics::new(table.count())).collect();
         Self {

@@ -81,6 +81,11 @@ impl WatchTable {
         }
     }
 
+    /// Number of watched keys, whatever their database.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Whether nobody watches anything here.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()

@@ -18,7 +18,7 @@ impl Wake for NoWake {
 
 fn engine() -> Engine {
     Engine::new(Parts {
-        rows: &[],
+        rows: Vec::new(),
         settings: Settings::default(),
         clock: Arc::new(ManualClock::new(1_700_000_000_000)),
         wake: Arc::new(NoWake),

@@ -57,7 +57,7 @@ impl InProcess {
         let inboxes = Arc::new(Inboxes::new(Vec::new()));
         let registry = Arc::new(Registry::new(Arc::clone(&inboxes)));
         let engine = Engine::new(Parts {
-            rows,
+            rows: [crate::commands::FAMILIES, rows].concat(),
             settings: settings.for_engine(),
             clock: Arc::new(MachineClock::new()),
             wake: as_wake(&inboxes),

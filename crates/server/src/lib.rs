@@ -14,6 +14,7 @@ pub mod start;
 pub mod warnings;
 
 pub mod change;
+pub mod commands;
 pub mod host;
 pub mod server;
 pub mod shutdown;

@@ -205,7 +205,7 @@ fn build(
     let statistics = Arc::new(Statistics::new(threads));
     let clock = MachineClock::new();
     let engine = Engine::new(Parts {
-        rows: options.rows,
+        rows: [crate::commands::FAMILIES, options.rows].concat(),
         settings: settings.for_engine(),
         clock: Arc::new(clock),
         wake: as_wake(&inboxes),

@@ -91,6 +91,12 @@ impl Database {
     pub fn len(&self) -> usize {
         self.map.len()
     }
+    pub fn volatile_len(&self) -> usize {
+        0
+    }
+    pub fn memory_bytes(&self) -> usize {
+        0
+    }
     pub fn prefetch_entry(&self, _hash: u64) {}
     pub fn live(&mut self, key: Key<'_>, now: u64) -> Live<'_> {
         if let Some(e) = self.map.get(key.bytes)

@@ -1,0 +1,112 @@
+//! One line of CLIENT LIST.
+
+use crate::clients::record::{ClientRecord, flags, wishes};
+use engine::Ctx;
+use engine::dialect::Dialect;
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Appends the line of a client.
+pub(super) fn write(text: &mut String, ctx: &Ctx<'_, '_>, record: &ClientRecord) {
+    let is_self = record.id == ctx.session.id;
+    let is_valkey = ctx.settings.dialect == Dialect::Valkey;
+    let now_ns = ctx.engine.clock().now_ns();
+    let names = record.names.lock().clone();
+    let counts = &record.counts;
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let _ = write!(
+        text,
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={}",
+        record.id,
+        record.endpoint.peer(),
+        record.endpoint.local(),
+        record.descriptor,
+        shown(&names.name),
+        now_ns.saturating_sub(record.created_ns) / 1_000_000_000,
+        if is_self { 0 } else { record.idle_ns(now_ns) / 1_000_000_000 },
+        flag_letters(record),
+    );
+    if is_valkey {
+        let has_redirect = record.wishes.load(Relaxed) & wishes::REDIRECT != 0;
+        let _ = write!(text, " capa={}", if has_redirect { "r" } else { "" });
+    }
+    let queued = match (&ctx.session.transaction, is_self) {
+        (Some(transaction), true) => transaction.calls.len() as i64,
+        (None, true) => -1,
+        _ => counts.queued.load(Relaxed),
+    };
+    let _ = write!(
+        text,
+        " db={} sub={} psub={} ssub={} multi={} watch={} qbuf={} qbuf-free={} argv-mem={} \
+         multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={} \
+         redir={} resp={} lib-name={} lib-ver={}",
+        if is_self { ctx.session.db as u32 } else { counts.db.load(Relaxed) },
+        counts.channels.load(Relaxed),
+        counts.patterns.load(Relaxed),
+        counts.shard_channels.load(Relaxed),
+        queued,
+        if is_self { ctx.session.watched.len() as u32 } else { counts.watched.load(Relaxed) },
+        counts.input_bytes.load(Relaxed),
+        counts.input_bytes_free.load(Relaxed),
+        if is_self { ctx.argv.iter().map(<[u8]>::len).sum() } else { 0 },
+        counts.queued_bytes.load(Relaxed),
+        0,
+        0,
+        0,
+        counts.outbox_pieces.load(Relaxed),
+        counts.outbox_bytes.load(Relaxed),
+        counts.memory_bytes.load(Relaxed),
+        if counts.flags.load(Relaxed) & flags::WRITING == 0 { "r" } else { "rw" },
+        command_name(ctx, record, is_self),
+        shown(&names.user),
+        counts.redirect.load(Relaxed),
+        if is_self { protocol(ctx) } else { counts.protocol.load(Relaxed) },
+        shown(&names.library),
+        shown(&names.library_version),
+    );
+    if !is_valkey {
+        let _ = write!(text, " io-thread={}", counts.thread.load(Relaxed));
+    }
+    let _ = writeln!(
+        text,
+        " tot-net-in={} tot-net-out={} tot-cmds={}",
+        counts.bytes_read.load(Relaxed),
+        counts.bytes_written.load(Relaxed),
+        counts.commands.load(Relaxed),
+    );
+}
+
+/// The letters of `flags=`; N stands for none.
+pub(super) fn flag_letters(record: &ClientRecord) -> String {
+    let set = record.counts.flags.load(Relaxed);
+    let letters = [
+        (flags::MULTI, 'x'),
+        (flags::BLOCKED, 'b'),
+        (flags::DIRTY, 'd'),
+        (flags::CLOSING, 'c'),
+        (flags::NO_TOUCH, 'T'),
+    ];
+    let shown: String =
+        letters.iter().filter(|(flag, _)| set & flag != 0).map(|(_, letter)| *letter).collect();
+    let is_spared = record.wishes.load(Relaxed) & wishes::NO_EVICT != 0;
+    let shown = if is_spared { format!("{shown}e") } else { shown };
+    let is_unix = matches!(record.endpoint, crate::clients::stream::Endpoint::Unix(_));
+    let shown = if is_unix { format!("U{shown}") } else { shown };
+    if shown.is_empty() { "N".to_owned() } else { shown }
+}
+
+fn command_name(ctx: &Ctx<'_, '_>, record: &ClientRecord, is_self: bool) -> String {
+    if is_self {
+        return ctx.entry.full_name.to_string();
+    }
+    let number = record.counts.command.load(Relaxed) as usize;
+    let entry = ctx.engine.table.all().find(|entry| entry.id + 1 == number);
+    entry.map_or_else(|| "NULL".to_owned(), |entry| entry.full_name.to_string())
+}
+
+fn protocol(ctx: &Ctx<'_, '_>) -> u32 {
+    match ctx.session.protocol {
+        resp::Protocol::Resp2 => 2,
+        resp::Protocol::Resp3 => 3,
+    }
+}

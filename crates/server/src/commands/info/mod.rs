@@ -1,0 +1,45 @@
+//! INFO: what the server tells of itself, in sections.
+
+mod sections;
+
+use super::host;
+use engine::args::is_word;
+use engine::command::{Categories, Flags, Group, Outcome};
+use engine::{Command, Ctx, Reach};
+use sections::{Facts, SECTIONS, Shown};
+
+pub(crate) const COMMANDS: &[Command] = &[Command {
+    name: "info",
+    arity: -1,
+    flags: Flags::LOADING.with(Flags::STALE),
+    reach: Reach::Slices,
+    group: Group::Server,
+    acl: Categories::DANGEROUS,
+    run: info,
+    ..Command::NEW
+}];
+
+/// `INFO [section …]` → lines of `field:value` under `# Section` headings. Without a section, or
+/// with `default`, those that are shown by default; `all` and `everything` show them all.
+fn info(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let asked: Vec<&[u8]> = ctx.argv.iter().skip(1).collect();
+    let is_asked = |name: &str| asked.iter().any(|word| is_word(word, name));
+    let shows_all = is_asked("all") || is_asked("everything");
+    let shows_default = asked.is_empty() || is_asked("default");
+    let facts = Facts::gather(ctx, host(ctx)?);
+    let mut text = String::new();
+    for section in SECTIONS {
+        let is_default = section.shown == Shown::ByDefault;
+        if shows_all || (shows_default && is_default) || is_asked(section.name) {
+            if !text.is_empty() {
+                text.push_str("\r\n");
+            }
+            text.push_str("# ");
+            text.push_str(section.title);
+            text.push_str("\r\n");
+            (section.write)(&mut text, &facts);
+        }
+    }
+    ctx.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}

@@ -1,0 +1,505 @@
+//! The sections of INFO. Monitoring tools read them, so every field that they know is there; those
+//! that name what Ochre does not have (forks, defragmentation) are zero, and true.
+
+use crate::host::ServerHost;
+use crate::sys::{self, TimeOf};
+use engine::pause::Paused;
+use engine::statistics::{Counter, Latency, ThreadStatistics};
+use engine::{Ctx, Engine};
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+use tikv_jemalloc_ctl::{epoch, stats as allocator_stats};
+
+/// When a section is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    ByDefault,
+    OnDemand,
+}
+
+/// One section.
+pub(super) struct Section {
+    /// As it is asked for.
+    pub name: &'static str,
+    /// As it is headed.
+    pub title: &'static str,
+    pub shown: Shown,
+    pub write: fn(&mut String, &Facts<'_>),
+}
+
+const fn section(
+    name: &'static str,
+    title: &'static str,
+    shown: Shown,
+    write: fn(&mut String, &Facts<'_>),
+) -> Section {
+    Section { name, title, shown, write }
+}
+
+/// All sections, in the order in which they are shown.
+pub(super) const SECTIONS: &[Section] = &[
+    section("server", "Server", Shown::ByDefault, server),
+    section("clients", "Clients", Shown::ByDefault, clients),
+    section("memory", "Memory", Shown::ByDefault, memory),
+    section("persistence", "Persistence", Shown::ByDefault, persistence),
+    section("threads", "Threads", Shown::ByDefault, threads),
+    section("stats", "Stats", Shown::ByDefault, stats),
+    section("replication", "Replication", Shown::ByDefault, replication),
+    section("cpu", "CPU", Shown::ByDefault, cpu),
+    section("modules", "Modules", Shown::ByDefault, |_, _| {}),
+    section("commandstats", "Commandstats", Shown::OnDemand, commandstats),
+    section("errorstats", "Errorstats", Shown::ByDefault, errorstats),
+    section("latencystats", "Latencystats", Shown::OnDemand, latencystats),
+    section("cluster", "Cluster", Shown::ByDefault, cluster),
+    section("keyspace", "Keyspace", Shown::ByDefault, keyspace),
+];
+
+/// What the sections are written from.
+pub(super) struct Facts<'a> {
+    engine: &'a Engine,
+    host: &'a ServerHost,
+    settings: crate::config::Settings,
+    /// Number of keys and of volatile keys, by database.
+    databases: Vec<(usize, usize)>,
+    watched_keys: usize,
+    table_bytes: usize,
+    machine_bytes: usize,
+    config_file: String,
+    wall_us: u64,
+}
+
+impl<'a> Facts<'a> {
+    /// Walks over the shards once.
+    pub(super) fn gather(ctx: &mut Ctx<'_, 'a>, host: &'a ServerHost) -> Self {
+        let mut databases = vec![(0, 0); ctx.settings.databases];
+        let (mut watched_keys, mut table_bytes) = (0, 0);
+        ctx.each_shard(|shard| {
+            watched_keys += shard.watched.len();
+            for (db, (keys, volatile)) in databases.iter_mut().enumerate() {
+                let database = shard.data.database_ref(db);
+                *keys += database.len();
+                *volatile += database.volatile_len();
+                table_bytes += database.memory_bytes();
+            }
+        });
+        let config = host.config.lock();
+        let file = config.file().map(|path| path.display().to_string());
+        Self {
+            engine: ctx.engine,
+            host,
+            settings: config.settings(),
+            databases,
+            watched_keys,
+            table_bytes,
+            machine_bytes: config.machine().memory_bytes as usize,
+            config_file: file.unwrap_or_default(),
+            wall_us: ctx.engine.clock().wall_us(),
+        }
+    }
+
+    fn setting(&self, name: &str) -> String {
+        let found = self.host.config.lock().find(&[name.as_bytes()]);
+        let value = found.first().map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+        value.unwrap_or_default()
+    }
+
+    fn sum(&self, counter: impl Fn(&ThreadStatistics) -> &Counter) -> u64 {
+        self.engine.threads().iter().map(|thread| counter(thread).value()).sum()
+    }
+}
+
+macro_rules! fields {
+    ($text:expr, $($name:literal: $value:expr),* $(,)?) => {
+        $(let _ = write!($text, concat!($name, ":{}\r\n"), $value);)*
+    };
+}
+
+fn server(text: &mut String, facts: &Facts<'_>) {
+    let differences = facts.engine.settings().dialect.differences();
+    let start = &facts.host.started;
+    let uptime_s = facts.wall_us.saturating_sub(start.wall_ms * 1000) / 1_000_000;
+    fields!(text,
+        "redis_version": differences.redis_version,
+        "server_name": differences.server_name,
+    );
+    if let Some(version) = differences.valkey_version {
+        fields!(text, "valkey_version": version, "valkey_release_stage": "ga", "server_mode": "standalone");
+    }
+    fields!(text,
+        "ochre_version": env!("CARGO_PKG_VERSION"),
+        "redis_git_sha1": "00000000",
+        "redis_git_dirty": 0,
+        "redis_build_id": "0000000000000000",
+        "redis_mode": "standalone",
+        "os": operating_system(),
+        "arch_bits": usize::BITS,
+        "monotonic_clock": if sys::cycles_are_steady() { "TSC" } else { "POSIX clock_gettime" },
+        "multiplexing_api": "epoll",
+        "atomicvar_api": "rust-std",
+        "gcc_version": "0.0.0",
+        "process_id": std::process::id(),
+        "process_supervised": "no",
+        "run_id": start.run_id,
+        "tcp_port": facts.settings.port,
+        "server_time_usec": facts.wall_us,
+        "uptime_in_seconds": uptime_s,
+        "uptime_in_days": uptime_s / 86_400,
+        "hz": facts.settings.hz,
+        "configured_hz": facts.settings.hz,
+        "lru_clock": (facts.wall_us / 62_500) & 0x00ff_ffff,
+        "executable": executable(),
+        "config_file": facts.config_file,
+        "io_threads_active": u8::from(1 < facts.host.started.loops),
+    );
+    for (index, listener) in listeners(&facts.settings).iter().enumerate() {
+        let _ = write!(text, "listener{index}:{listener}\r\n");
+    }
+}
+
+fn clients(text: &mut String, facts: &Facts<'_>) {
+    let registry = &facts.host.registry;
+    let (mut input_max, mut output_max, mut watching) = (0, 0, 0);
+    registry.for_each(|record| {
+        input_max = input_max.max(record.counts.input_bytes.load(Relaxed));
+        output_max = output_max.max(record.counts.outbox_bytes.load(Relaxed));
+        watching += u32::from(0 < record.counts.watched.load(Relaxed));
+    });
+    fields!(text,
+        "connected_clients": registry.count(),
+        "cluster_connections": 0,
+        "maxclients": facts.settings.maxclients,
+        "client_recent_max_input_buffer": input_max,
+        "client_recent_max_output_buffer": output_max,
+        "blocked_clients": 0,
+        "tracking_clients": 0,
+        "pubsub_clients": 0,
+        "watching_clients": watching,
+        "clients_in_timeout_table": 0,
+        "total_watched_keys": facts.watched_keys,
+        "total_blocking_keys": 0,
+        "total_blocking_keys_on_nokey": 0,
+    );
+    let (reason, actions) = match facts.engine.pause.paused() {
+        Paused::Nothing => ("none", "none"),
+        Paused::Writes => ("client_pause", "write"),
+        Paused::Everything => ("client_pause", "all"),
+    };
+    fields!(text,
+        "paused_reason": reason,
+        "paused_actions": actions,
+        "paused_timeout_milliseconds": facts.engine.pause.remaining_ms(facts.wall_us / 1000),
+    );
+}
+
+fn memory(text: &mut String, facts: &Facts<'_>) {
+    let used = base::memory::used();
+    let peak = base::memory::peak().max(used);
+    let startup = facts.host.started.memory_bytes;
+    let resident = sys::resident_bytes() as usize;
+    let allocator = Allocator::read();
+    let total = facts.machine_bytes;
+    let (scripts, script_bytes, _) = facts.engine.scripts.measure();
+    let mut clients_bytes = 0;
+    facts.host.registry.for_each(|record| {
+        clients_bytes += record.counts.memory_bytes.load(Relaxed);
+    });
+    let overhead = (startup + facts.table_bytes + clients_bytes as usize).min(used);
+    let dataset = used - overhead;
+    let share = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
+    let ratio = |a: usize, b: usize| if b == 0 { 1.0 } else { a as f64 / b as f64 };
+    fields!(text,
+        "used_memory": used, "used_memory_human": human(used),
+        "used_memory_rss": resident, "used_memory_rss_human": human(resident),
+        "used_memory_peak": peak, "used_memory_peak_human": human(peak),
+        "used_memory_peak_perc": format_args!("{:.2}%", share(used, peak)),
+        "used_memory_overhead": overhead,
+        "used_memory_startup": startup,
+        "used_memory_dataset": dataset,
+        "used_memory_dataset_perc":
+            format_args!("{:.2}%", share(dataset, used.saturating_sub(startup)).min(100.0)),
+        "allocator_allocated": allocator.allocated,
+        "allocator_active": allocator.active,
+        "allocator_resident": allocator.resident,
+        "allocator_muzzy": 0,
+        "total_system_memory": total, "total_system_memory_human": human(total),
+        "used_memory_lua": 0, "used_memory_vm_eval": 0, "used_memory_lua_human": human(0),
+        "used_memory_scripts_eval": script_bytes,
+        "number_of_cached_scripts": scripts,
+        "number_of_functions": 0, "number_of_libraries": 0,
+        "used_memory_vm_functions": 0, "used_memory_vm_total": 0,
+        "used_memory_vm_total_human": human(0), "used_memory_functions": 0,
+        "used_memory_scripts": script_bytes, "used_memory_scripts_human": human(script_bytes),
+        "maxmemory": facts.settings.maxmemory,
+        "maxmemory_human": human(facts.settings.maxmemory as usize),
+        "maxmemory_policy": facts.setting("maxmemory-policy"),
+    );
+    let gap = |a: usize, b: usize| a as i64 - b as i64;
+    fields!(text,
+        "allocator_frag_ratio": format_args!("{:.2}", ratio(allocator.active, allocator.allocated)),
+        "allocator_frag_bytes": gap(allocator.active, allocator.allocated),
+        "allocator_rss_ratio": format_args!("{:.2}", ratio(allocator.resident, allocator.active)),
+        "allocator_rss_bytes": gap(allocator.resident, allocator.active),
+        "rss_overhead_ratio": format_args!("{:.2}", ratio(resident, allocator.resident)),
+        "rss_overhead_bytes": gap(resident, allocator.resident),
+        "mem_fragmentation_ratio": format_args!("{:.2}", ratio(resident, used)),
+        "mem_fragmentation_bytes": gap(resident, used),
+        "mem_not_counted_for_evict": 0, "mem_replication_backlog": 0,
+        "mem_total_replication_buffers": 0, "mem_replica_full_sync_buffer": 0,
+        "mem_clients_slaves": 0, "mem_clients_normal": clients_bytes,
+        "mem_cluster_links": 0, "mem_aof_buffer": 0,
+        "mem_allocator": "jemalloc-5.3.1",
+        "mem_overhead_db_hashtable_rehashing": 0,
+        "active_defrag_running": 0,
+        "lazyfree_pending_objects": facts.host.reclaimer.pending(),
+        "lazyfreed_objects": facts.host.reclaimer.freed(),
+    );
+}
+
+fn persistence(text: &mut String, facts: &Facts<'_>) {
+    fields!(text,
+        "loading": 0, "async_loading": 0,
+        "current_cow_peak": 0, "current_cow_size": 0, "current_cow_size_age": 0,
+        "current_fork_perc": "0.00",
+        "current_save_keys_processed": 0, "current_save_keys_total": 0,
+        "rdb_changes_since_last_save": facts.sum(|thread| &thread.changes),
+        "rdb_bgsave_in_progress": 0,
+        "rdb_last_save_time": facts.host.started.wall_ms / 1000,
+        "rdb_last_bgsave_status": "ok", "rdb_last_bgsave_time_sec": -1,
+        "rdb_current_bgsave_time_sec": -1, "rdb_saves": 0, "rdb_last_cow_size": 0,
+        "rdb_last_load_keys_expired": 0, "rdb_last_load_keys_loaded": 0,
+        "aof_enabled": 0, "aof_rewrite_in_progress": 0, "aof_rewrite_scheduled": 0,
+        "aof_last_rewrite_time_sec": -1, "aof_current_rewrite_time_sec": -1,
+        "aof_last_bgrewrite_status": "ok", "aof_rewrites": 0,
+        "aof_rewrites_consecutive_failures": 0, "aof_last_write_status": "ok",
+        "aof_last_cow_size": 0, "module_fork_in_progress": 0, "module_fork_last_cow_size": 0,
+    );
+}
+
+fn threads(text: &mut String, facts: &Facts<'_>) {
+    let mut clients = vec![0; facts.host.started.loops];
+    facts.host.registry.for_each(|record| {
+        if let Some(count) = clients.get_mut(record.token.0 as usize >> 48) {
+            *count += 1;
+        }
+    });
+    for (index, count) in clients.iter().enumerate() {
+        let sums = facts.host.statistics.of_thread(index);
+        let (reads, writes) = (sums.reads.value(), sums.writes.value());
+        let _ = write!(text, "io_thread_{index}:clients={count},reads={reads},writes={writes}\r\n");
+    }
+}
+
+fn stats(text: &mut String, facts: &Facts<'_>) {
+    let statistics = &facts.host.statistics;
+    let sums = statistics.sums();
+    let errors: u64 = facts.engine.errors.snapshot().values().sum();
+    let rates = statistics.rates.lock();
+    let kilobytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    fields!(text,
+        "total_connections_received": statistics.connections_received.load(Relaxed),
+        "total_commands_processed": facts.sum(|thread| &thread.commands_processed),
+        "instantaneous_ops_per_sec": rates.commands.per_second(),
+        "total_net_input_bytes": sums.bytes_read,
+        "total_net_output_bytes": sums.bytes_written,
+        "total_net_repl_input_bytes": 0, "total_net_repl_output_bytes": 0,
+        "instantaneous_input_kbps": kilobytes(rates.bytes_read.per_second()),
+        "instantaneous_output_kbps": kilobytes(rates.bytes_written.per_second()),
+        "instantaneous_input_repl_kbps": "0.00", "instantaneous_output_repl_kbps": "0.00",
+        "rejected_connections": statistics.connections_rejected.load(Relaxed),
+        "sync_full": 0, "sync_partial_ok": 0, "sync_partial_err": 0,
+        "expired_subkeys": 0,
+        "expired_keys": facts.sum(|thread| &thread.keys_expired),
+        "expired_stale_perc": "0.00", "expired_time_cap_reached_count": 0,
+        "expire_cycle_cpu_milliseconds": 0,
+        "evicted_keys": 0, "evicted_clients": 0,
+        "evicted_scripts": facts.engine.scripts.measure().2,
+        "total_eviction_exceeded_time": 0, "current_eviction_exceeded_time": 0,
+        "keyspace_hits": facts.sum(|thread| &thread.keyspace_hits),
+        "keyspace_misses": facts.sum(|thread| &thread.keyspace_misses),
+        "pubsub_channels": 0, "pubsub_patterns": 0, "pubsubshard_channels": 0,
+        "latest_fork_usec": 0, "total_forks": 0, "migrate_cached_sockets": 0,
+        "slave_expires_tracked_keys": 0,
+        "active_defrag_hits": 0, "active_defrag_misses": 0, "active_defrag_key_hits": 0,
+        "active_defrag_key_misses": 0, "total_active_defrag_time": 0,
+        "current_active_defrag_time": 0,
+        "tracking_total_keys": 0, "tracking_total_items": 0, "tracking_total_prefixes": 0,
+        "unexpected_error_replies": 0,
+        "total_error_replies": errors,
+        "dump_payload_sanitizations": 0,
+        "total_reads_processed": sums.reads, "total_writes_processed": sums.writes,
+        "io_threaded_reads_processed": 0, "io_threaded_writes_processed": 0,
+        "client_query_buffer_limit_disconnections":
+            statistics.query_limit_disconnections.load(Relaxed),
+        "client_output_buffer_limit_disconnections":
+            statistics.output_limit_disconnections.load(Relaxed),
+        "reply_buffer_shrinks": 0, "reply_buffer_expands": 0,
+        "slow_call_takeovers": statistics.takeovers.load(Relaxed),
+        "acl_access_denied_auth": 0, "acl_access_denied_cmd": 0,
+        "acl_access_denied_key": 0, "acl_access_denied_channel": 0,
+    );
+}
+
+fn replication(text: &mut String, facts: &Facts<'_>) {
+    fields!(text,
+        "role": "master", "connected_slaves": 0, "master_failover_state": "no-failover",
+        "master_replid": facts.host.started.run_id,
+        "master_replid2": "0000000000000000000000000000000000000000",
+        "master_repl_offset": 0, "second_repl_offset": -1,
+        "repl_backlog_active": 0, "repl_backlog_size": facts.setting("repl-backlog-size"),
+        "repl_backlog_first_byte_offset": 0, "repl_backlog_histlen": 0,
+    );
+}
+
+fn cpu(text: &mut String, _facts: &Facts<'_>) {
+    let seconds = |us: u64| format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
+    let process = sys::processor_time(TimeOf::Process);
+    let children = sys::processor_time(TimeOf::Children);
+    let thread = sys::processor_time(TimeOf::Thread);
+    fields!(text,
+        "used_cpu_sys": seconds(process.system_us), "used_cpu_user": seconds(process.user_us),
+        "used_cpu_sys_children": seconds(children.system_us),
+        "used_cpu_user_children": seconds(children.user_us),
+        "used_cpu_sys_main_thread": seconds(thread.system_us),
+        "used_cpu_user_main_thread": seconds(thread.user_us),
+    );
+}
+
+fn commandstats(text: &mut String, facts: &Facts<'_>) {
+    for entry in facts.engine.table.all() {
+        let sum = |counter: fn(&engine::statistics::CommandCounters) -> &Counter| {
+            facts.sum(|thread| counter(&thread.commands[entry.id]))
+        };
+        let (calls, rejected) = (sum(|c| &c.calls), sum(|c| &c.rejected));
+        if calls == 0 && rejected == 0 {
+            continue;
+        }
+        let us = sum(|c| &c.nanoseconds) as f64 / 1000.0;
+        let _ = write!(
+            text,
+            "cmdstat_{}:calls={calls},usec={:.0},usec_per_call={:.2},rejected_calls={rejected},\
+             failed_calls={}\r\n",
+            entry.full_name,
+            us,
+            us / calls.max(1) as f64,
+            sum(|c| &c.failed),
+        );
+    }
+}
+
+fn errorstats(text: &mut String, facts: &Facts<'_>) {
+    for (code, count) in facts.engine.errors.snapshot() {
+        let _ = write!(text, "errorstat_{code}:count={count}\r\n");
+    }
+}
+
+fn latencystats(text: &mut String, facts: &Facts<'_>) {
+    for entry in facts.engine.table.all() {
+        let mut sums = Vec::new();
+        for thread in facts.engine.threads() {
+            if let Some(latency) = thread.commands[entry.id].latency.get() {
+                latency.add_to(&mut sums);
+            }
+        }
+        if sums.iter().all(|count| *count == 0) {
+            continue;
+        }
+        let shown: Vec<String> = facts
+            .settings
+            .latency_tracking_percentiles
+            .iter()
+            .map(|p| format!("p{p}={:.3}", Latency::percentile(&sums, *p) as f64 / 1000.0))
+            .collect();
+        let name = &entry.full_name;
+        let _ = write!(text, "latency_percentiles_usec_{name}:{}\r\n", shown.join(","));
+    }
+}
+
+fn cluster(text: &mut String, _facts: &Facts<'_>) {
+    fields!(text, "cluster_enabled": 0);
+}
+
+fn keyspace(text: &mut String, facts: &Facts<'_>) {
+    for (db, (keys, volatile)) in facts.databases.iter().enumerate() {
+        if 0 < *keys {
+            let _ = write!(text, "db{db}:keys={keys},expires={volatile},avg_ttl=0,subexpiry=0\r\n");
+        }
+    }
+}
+
+/// What the allocator says of itself, in bytes.
+#[derive(Default)]
+struct Allocator {
+    allocated: usize,
+    active: usize,
+    resident: usize,
+}
+
+impl Allocator {
+    fn read() -> Self {
+        // The numbers are those of the last epoch; this begins a new one.
+        let _ = epoch::advance();
+        Self {
+            allocated: allocator_stats::allocated::read().unwrap_or_default(),
+            active: allocator_stats::active::read().unwrap_or_default(),
+            resident: allocator_stats::resident::read().unwrap_or_default(),
+        }
+    }
+}
+
+fn operating_system() -> String {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("Linux {} {}", release.trim(), std::env::consts::ARCH)
+}
+
+fn executable() -> String {
+    std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default()
+}
+
+/// Lines of `listenerN`, without their number.
+fn listeners(settings: &crate::config::Settings) -> Vec<String> {
+    let mut lines = Vec::new();
+    if settings.port != 0 {
+        let shown = |bind: &crate::config::Bind| {
+            format!("bind={}{},", if bind.is_optional { "-" } else { "" }, bind.address)
+        };
+        let binds: String = settings.bind.iter().map(shown).collect();
+        lines.push(format!("name=tcp,{binds}port={}", settings.port));
+    }
+    if let Some(path) = &settings.unixsocket {
+        lines.push(format!("name=unix,bind={}", path.display()));
+    }
+    lines
+}
+
+/// Bytes as people read them: `1.50M`.
+fn human(bytes: usize) -> String {
+    const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while 1024.0 <= value && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.2}{}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_as_in_redis() {
+        let shown: Vec<String> = [0, 1023, 1024, 1_016_592, 25_276_510_208].map(human).into();
+        assert_eq!(shown, ["0B", "1023B", "1.00K", "992.77K", "23.54G"]);
+    }
+
+    #[test]
+    fn sections_are_found_by_their_lower_case_titles() {
+        for section in SECTIONS {
+            assert_eq!(section.name, section.title.to_ascii_lowercase());
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Commands about the process: SHUTDOWN, and what memory it uses.
+
+use super::host;
+use crate::config::ShutdownWords;
+use engine::args::{Args, is_word};
+use engine::command::{Flags, Group, Outcome};
+use engine::{Command, CommandError, Ctx, Reach};
+
+pub(crate) const COMMANDS: &[Command] = &[Command {
+    name: "shutdown",
+    arity: -1,
+    flags: Flags::ADMIN
+        .with(Flags::NOSCRIPT)
+        .with(Flags::NO_MULTI)
+        .with(Flags::LOADING)
+        .with(Flags::STALE)
+        .with(Flags::ALLOW_BUSY),
+    reach: Reach::All,
+    group: Group::Server,
+    run: shutdown,
+    ..Command::NEW
+}];
+
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT] [SAFE] [FAILOVER]` → nothing: the server ends.
+fn shutdown(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let mut args = Args::new(ctx.argv, 1);
+    let mut words = ShutdownWords::default();
+    let mut aborts = false;
+    while let Some(word) = args.next() {
+        let place = if is_word(word, "nosave") && !words.save {
+            &mut words.nosave
+        } else if is_word(word, "save") && !words.nosave {
+            &mut words.save
+        } else if is_word(word, "now") {
+            &mut words.now
+        } else if is_word(word, "force") {
+            &mut words.force
+        } else if is_word(word, "safe") {
+            &mut words.safe
+        } else if is_word(word, "failover") {
+            &mut words.failover
+        } else if is_word(word, "abort") {
+            &mut aborts
+        } else {
+            return Err(CommandError::Syntax);
+        };
+        *place = true;
+    }
+    if aborts && 2 < ctx.argv.len() {
+        return Err(CommandError::Syntax);
+    }
+    if aborts {
+        return Err(CommandError::NoShutdown);
+    }
+    host(ctx)?.shutdown.request(words);
+    ctx.session.is_closing = true;
+    Ok(())
+}
