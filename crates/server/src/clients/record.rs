@@ -21,8 +21,6 @@ pub struct ClientRecord {
     /// Monotonic time of its arrival.
     pub created_ns: u64,
     pub names: Mutex<Names>,
-    /// What the client has asked for and only others look at; see [`wishes`].
-    pub wishes: AtomicU32,
     pub counts: Counts,
     is_killed: AtomicBool,
 }
@@ -82,6 +80,7 @@ pub mod flags {
     /// A watched key has changed.
     pub const DIRTY: u32 = 1 << 2;
     pub const MULTI: u32 = 1 << 3;
+    pub const NO_EVICT: u32 = 1 << 4;
     pub const NO_TOUCH: u32 = 1 << 5;
     /// Unwritten bytes wait for the socket.
     pub const WRITING: u32 = 1 << 6;
@@ -89,14 +88,6 @@ pub mod flags {
     pub const CAPA_REDIRECT: u32 = 1 << 7;
     /// Those that commands set; the others follow from the connection's state.
     pub const LASTING: u32 = NO_EVICT | CAPA_REDIRECT;
-}
-
-/// Bits of [`ClientRecord::wishes`].
-pub mod wishes {
-    /// To be spared when clients' memory is short.
-    pub const NO_EVICT: u32 = 1 << 0;
-    /// It can handle redirections.
-    pub const REDIRECT: u32 = 1 << 1;
 }
 
 impl ClientRecord {
@@ -110,7 +101,6 @@ impl ClientRecord {
             descriptor,
             created_ns: now_ns,
             names: Mutex::new(names),
-            wishes: AtomicU32::new(0),
             counts: Counts::new(now_ns),
             is_killed: AtomicBool::new(false),
         }

@@ -1,7 +1,7 @@
 //! Which clients CLIENT LIST shows and CLIENT KILL ends.
 
 use super::line;
-use crate::clients::record::{ClientRecord, wishes};
+use crate::clients::record::{ClientRecord, flags};
 use crate::clients::stream::Endpoint;
 use engine::args::{self, Args, is_word};
 use engine::{CommandError, Ctx};
@@ -141,7 +141,7 @@ impl Condition {
             Self::Address(address) => record.endpoint.peer().to_string().as_bytes() == &address[..],
             Self::Age(age) => *age <= seconds(now_ns.saturating_sub(record.created_ns)),
             Self::Capabilities(letters) => {
-                let has = record.wishes.load(Relaxed) & wishes::REDIRECT != 0;
+                let has = record.counts.flags.load(Relaxed) & flags::CAPA_REDIRECT != 0;
                 letters.iter().all(|letter| *letter == b'r' && has)
             }
             Self::Database(db) => i64::from(record.counts.db.load(Relaxed)) == *db,

@@ -1,6 +1,6 @@
 //! One line of CLIENT LIST.
 
-use crate::clients::record::{ClientRecord, flags, wishes};
+use crate::clients::record::{ClientRecord, flags};
 use engine::Ctx;
 use engine::dialect::Dialect;
 use std::fmt::Write;
@@ -27,7 +27,7 @@ pub(super) fn write(text: &mut String, ctx: &Ctx<'_, '_>, record: &ClientRecord)
         flag_letters(record),
     );
     if is_valkey {
-        let has_redirect = record.wishes.load(Relaxed) & wishes::REDIRECT != 0;
+        let has_redirect = counts.flags.load(Relaxed) & flags::CAPA_REDIRECT != 0;
         let _ = write!(text, " capa={}", if has_redirect { "r" } else { "" });
     }
     let queued = match (&ctx.session.transaction, is_self) {
@@ -88,7 +88,7 @@ pub(super) fn flag_letters(record: &ClientRecord) -> String {
     ];
     let shown: String =
         letters.iter().filter(|(flag, _)| set & flag != 0).map(|(_, letter)| *letter).collect();
-    let is_spared = record.wishes.load(Relaxed) & wishes::NO_EVICT != 0;
+    let is_spared = record.counts.flags.load(Relaxed) & flags::NO_EVICT != 0;
     let shown = if is_spared { format!("{shown}e") } else { shown };
     let is_unix = matches!(record.endpoint, crate::clients::stream::Endpoint::Unix(_));
     let shown = if is_unix { format!("U{shown}") } else { shown };

@@ -4,7 +4,7 @@ mod filter;
 mod line;
 
 use super::{host, own_record, reply_help};
-use crate::clients::record::wishes;
+use crate::clients::record::flags;
 use engine::args::{self, Args, is_word};
 use engine::command::{Categories, Flags, Group, Origin, Outcome};
 use engine::pause::Paused;
@@ -122,7 +122,7 @@ const SUBCOMMANDS: &[Command] = &[
 fn capa(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let record = own_record(ctx)?;
     if ctx.argv.iter().skip(2).any(|word| is_word(word, "redirect")) {
-        record.wishes.fetch_or(wishes::REDIRECT, Relaxed);
+        record.counts.flags.fetch_or(flags::CAPA_REDIRECT, Relaxed);
     }
     ctx.reply.ok();
     Ok(())
@@ -217,11 +217,11 @@ fn list(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `CLIENT NO-EVICT ON | OFF` → OK.
 fn no_evict(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let wishes = &own_record(ctx)?.wishes;
+    let record = own_record(ctx)?;
     if switch(ctx.argv.at(2))? {
-        wishes.fetch_or(wishes::NO_EVICT, Relaxed);
+        record.counts.flags.fetch_or(flags::NO_EVICT, Relaxed);
     } else {
-        wishes.fetch_and(!wishes::NO_EVICT, Relaxed);
+        record.counts.flags.fetch_and(!flags::NO_EVICT, Relaxed);
     }
     ctx.reply.ok();
     Ok(())
