@@ -95,9 +95,10 @@ pub(crate) fn choose(options: &Options, data: &[u8]) -> Result<Vec<Workload>, St
 }
 
 fn is_meant(row: &Row, name: &str) -> bool {
-    let is_family = |family: &str| name == family && row.name.starts_with(family);
-    let fills_lrange = row.name == LRANGE_FILL && name.starts_with(LRANGE_FILL);
-    row.name == name || is_family("ping") || is_family(LRANGE_FILL) || fills_lrange
+    let own = row.name;
+    let is_family = |family: &str| name == family && own.starts_with(family);
+    let fills_lrange = own == LRANGE_FILL && name.starts_with(LRANGE_FILL);
+    own == name || is_family("ping") || is_family(LRANGE_FILL) || fills_lrange
 }
 
 fn request(row: &Row, options: &Options, data: &[u8]) -> Vec<u8> {
