@@ -2,11 +2,13 @@
 
 use server::config::apply::{self, Detached};
 use server::config::{Config, Invocation, LoadError, Machine, Sources, command_line, dialect};
+use server::signals::SignalThread;
 use server::start::{Node, Options};
 use server::{banner, crash, log, process, warnings};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 fn main() -> ExitCode {
     crash::report_panics();
@@ -59,8 +61,13 @@ fn serve(mut config: Config) -> Result<(), String> {
     let settings = config.settings();
     let notes = config.notes();
     let node = Node::start(config, Options::default()).map_err(|error| error.to_string())?;
+    // Before anybody is told that the server is there: who is told may send the first signal.
+    let signals = SignalThread::start(Arc::clone(node.server()))
+        .map_err(|error| format!("Can't wait for signals: {error}"))?;
     process::announce(&settings, &notes, node.port());
-    process::wait_for_end(node)
+    process::wait_for_end(node);
+    drop(signals);
+    Ok(())
 }
 
 /// Says why the configuration can't be used.

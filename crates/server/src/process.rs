@@ -4,7 +4,6 @@ use crate::clock::MachineClock;
 use crate::config::{Config, Note, Settings, apply};
 use crate::limits::RESERVED_FILES;
 use crate::log;
-use crate::signals::SignalThread;
 use crate::start::Node;
 use crate::sys;
 use crate::warnings;
@@ -52,10 +51,8 @@ pub fn announce(settings: &Settings, notes: &[Note], port: u16) {
 }
 
 /// Waits until somebody asks for the end, and stops the server.
-pub fn wait_for_end(node: Node) -> Result<(), String> {
+pub fn wait_for_end(node: Node) {
     let server = Arc::clone(node.server());
-    let signals = SignalThread::start(Arc::clone(&server))
-        .map_err(|error| format!("Can't wait for signals: {error}"))?;
     server.host.shutdown.wait();
     log::notice(format_args!("User requested shutdown..."));
     let settings = server.host.settings();
@@ -66,8 +63,6 @@ pub fn wait_for_end(node: Node) -> Result<(), String> {
     }
     node.stop();
     log::warning(format_args!("Ochre is now ready to exit, bye bye..."));
-    drop(signals);
-    Ok(())
 }
 
 /// Has the system allow as many open files as the clients need, or allows fewer clients.

@@ -1,0 +1,8 @@
+//! A whole node over real sockets, in this process and as the program that users start.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod client;
+mod program;
+mod slow_calls;
+mod sockets;

@@ -1,0 +1,134 @@
+//! The program that users start: its log, its files, its end.
+
+use crate::client::{PING, PONG, wait_until};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A started program, killed when the test ends early.
+struct Program(Child);
+
+impl Program {
+    fn start(options: &[&str], folder: &Path) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_ochre-server"))
+            .args(options)
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    /// Reads the log up to the line that holds `text`.
+    fn wait_for(&mut self, text: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        let log = BufReader::new(self.0.stdout.as_mut().unwrap());
+        for line in log.lines().map(Result::unwrap) {
+            let is_found = line.contains(text);
+            lines.push(line);
+            if is_found {
+                return lines;
+            }
+        }
+        panic!("the log ends without '{text}': {lines:#?}");
+    }
+
+    fn signal(&self, name: &str) {
+        let number = self.0.id().to_string();
+        assert!(Command::new("kill").args([name, &number]).status().unwrap().success());
+    }
+
+    /// What is left of the log, and how the program ended.
+    fn finish(mut self) -> (String, Option<i32>) {
+        let mut rest = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        (rest, self.0.wait().unwrap().code())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn sigterm_and_sigint_end_it_in_good_order() {
+    for (signal, words) in [("-TERM", "Received SIGTERM"), ("-INT", "Received SIGINT")] {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, pidfile) = (folder.path().join("socket"), folder.path().join("pid"));
+        let options = [
+            "--port",
+            "0",
+            "--save",
+            "",
+            "--unixsocket",
+            socket.to_str().unwrap(),
+            "--pidfile",
+            pidfile.to_str().unwrap(),
+        ];
+        let mut program = Program::start(&options, folder.path());
+        let lines = program.wait_for("Ready to accept connections unix");
+        assert!(lines.iter().any(|line| line.contains("Server initialized")), "{lines:#?}");
+        let number = std::fs::read_to_string(&pidfile).unwrap();
+        assert_eq!(number.trim(), program.0.id().to_string());
+        let mut client = UnixStream::connect(&socket).unwrap();
+        client.write_all(PING).unwrap();
+        let mut reply = [0; PONG.len()];
+        client.read_exact(&mut reply).unwrap();
+        assert_eq!(reply, PONG);
+        program.signal(signal);
+        let (log, code) = program.finish();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains(words) && log.contains("User requested shutdown..."), "{log}");
+        assert!(log.trim_end().ends_with("ready to exit, bye bye..."), "{log}");
+        assert!(!socket.exists() && !pidfile.exists());
+        assert_eq!(client.read(&mut reply).unwrap(), 0);
+    }
+}
+
+#[test]
+fn sighup_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let options = ["--port", "0", "--save", "", "--unixsocket", socket.to_str().unwrap()];
+    let mut program = Program::start(&options, folder.path());
+    program.wait_for("Ready to accept connections unix");
+    program.signal("-HUP");
+    let mut client = UnixStream::connect(&socket).unwrap();
+    client.write_all(PING).unwrap();
+    let mut reply = [0; PONG.len()];
+    client.read_exact(&mut reply).unwrap();
+    program.signal("-TERM");
+    assert_eq!(program.finish().1, Some(0));
+}
+
+#[test]
+fn a_taken_port_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let program = Program::start(&["--bind", "127.0.0.1", "--port", &port], folder.path());
+    let (log, code) = program.finish();
+    assert_eq!(code, Some(1));
+    assert!(log.contains(&format!("Failed listening on port {port} (tcp), aborting.")), "{log}");
+    assert!(log.contains("bind: Address already in use"), "{log}");
+}
+
+#[test]
+fn a_log_file_and_options_of_redis() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    std::fs::write(folder.path().join("a.conf"), "port 0\nsave \"\"\nlogfile a.log\n").unwrap();
+    let options = ["a.conf", "--unixsocket", socket.to_str().unwrap()];
+    let program = Program::start(&options, folder.path());
+    let log = folder.path().join("a.log");
+    let has = |text: &str| std::fs::read_to_string(&log).unwrap_or_default().contains(text);
+    wait_until("it is ready", || has("Ready to accept connections unix"));
+    program.signal("-TERM");
+    let (output, code) = program.finish();
+    assert_eq!((output.as_str(), code), ("", Some(0)));
+    assert!(has("bye bye"));
+}
