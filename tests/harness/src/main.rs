@@ -48,9 +48,6 @@ enum Task {
         server: PathBuf,
         #[arg(long)]
         reference: PathBuf,
-        /// Start the first server in this dialect.
-        #[arg(long)]
-        dialect: Option<String>,
         /// The seed of the first stream; the next ones follow it.
         #[arg(long)]
         seed: Option<u64>,
@@ -71,9 +68,8 @@ fn main() -> ExitCode {
             let extent = if rewrite { Extent::Wrong } else { Extent::Missing };
             record_files(&server, extent, &files)
         }
-        Task::Streams { server, reference, dialect, seed, count, length } => {
-            let options = dialect_options(dialect);
-            let plan = streams::Plan { server, reference, options, seed, count, length };
+        Task::Streams { server, reference, seed, count, length } => {
+            let plan = streams::Plan { server, reference, seed, count, length };
             streams::run(&plan).map(|count| {
                 println!("{} passed, {} failed, 0 skipped", count.passed, count.failed);
                 count.failed == 0
@@ -90,13 +86,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn dialect_options(dialect: Option<String>) -> Vec<String> {
-    dialect.into_iter().flat_map(|dialect| ["dialect".to_owned(), dialect]).collect()
-}
-
 fn run_cases(server: Option<&Path>, dialect: Option<String>, filter: &str) -> Result<bool, String> {
     let files = case::read_folder(Path::new(CASES), filter)?;
-    let options = dialect_options(dialect);
+    let options: Vec<String> =
+        dialect.into_iter().flat_map(|dialect| ["dialect".to_owned(), dialect]).collect();
     let server = server.map(|server| Server::start(server, &options)).transpose()?;
     let mut target: Box<dyn Target> = match &server {
         Some(server) => Box::new(SocketTarget::new(server.port)?),

@@ -31,8 +31,6 @@ const SHRINKS_MAX: usize = 400;
 pub struct Plan {
     pub server: PathBuf,
     pub reference: PathBuf,
-    /// Settings that the server is started with: name, value, name, value.
-    pub options: Vec<String>,
     pub seed: Option<u64>,
     pub count: u64,
     /// Commands in a stream.
@@ -66,9 +64,15 @@ struct Mismatch {
 pub fn run(plan: &Plan) -> Result<Count, String> {
     let seed = plan.seed.unwrap_or_else(seed_of_now);
     println!("streams: --seed {seed} --count {} --length {}", plan.count, plan.length);
-    let ours = Server::start(&plan.server, &plan.options)?;
+    let mut ours = Server::start(&plan.server, &[])?;
     let theirs = Server::start(&plan.reference, &[])?;
-    let mut pair = Pair::new(SocketTarget::new(ours.port)?, SocketTarget::new(theirs.port)?)?;
+    let reference = SocketTarget::new(theirs.port)?;
+    if SocketTarget::new(ours.port)?.identity().name == "ochre" {
+        // Ochre has to speak as the reference does.
+        let dialect = reference.identity().name.clone();
+        ours = Server::start(&plan.server, &["dialect".to_owned(), dialect])?;
+    }
+    let mut pair = Pair::new(SocketTarget::new(ours.port)?, reference)?;
     let grammar = Grammar::read(pair.theirs.target.identity())?;
     let mut count = Count { passed: 0, failed: 0 };
     for number in 0..plan.count {
