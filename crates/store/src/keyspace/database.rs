@@ -1,0 +1,461 @@
+//! One numbered database in one shard: a table of entries and the deadlines of the volatile ones.
+//!
+//! Whatever changes an entry's deadline passes through here, so three things always agree: the
+//! entry, the number of volatile keys, and the queue of deadlines, in which every volatile key has a
+//! record that is not too late (`expiry`).
+//!
+//! A read does not look at the time: whoever needs to know asks the entry whether it has expired.
+
+use std::sync::Arc;
+
+use base::hash::KeyedHash;
+use base::rand::Rng;
+
+use super::expiry::{Deadlines, Due};
+use crate::layout::Key;
+use crate::layout::entry::{Entry, EntryMut, EntryRef};
+use crate::layout::prefetch::PrefetchHint;
+use crate::layout::table::{HashPrefix, Lookup, Table};
+use crate::types::string;
+
+/// Records that a call of [`Database::expire_due`] may move on for each entry that it may remove:
+/// about the same time.
+const RECORDS_PER_ENTRY: usize = 16;
+/// Stale records that a pass looks up whenever a record is added.
+const PASS_STEP: usize = 2;
+/// Entries that one step looks at when the table has been ordered anew.
+const REINDEX_STEP: usize = 64;
+
+/// A part of one numbered database.
+pub struct Database {
+    table: Table<Entry>,
+    volatile_len: usize,
+    deadlines: Option<Box<Deadlines>>,
+    /// Whether the queue finds the table's entries: not after it was ordered by another hash.
+    indexing: Indexing,
+    hints: Arc<[PrefetchHint]>,
+    hint_index: usize,
+    /// What the hint says: an address and a number of buckets.
+    published: (usize, u64),
+}
+
+/// What a search for a key that must not have expired found.
+pub enum Live<'a> {
+    /// The entry.
+    Found(EntryMut<'a>),
+    /// Nothing.
+    Missing,
+    /// An entry whose deadline has passed; it is no longer in the database.
+    Expired(Entry),
+}
+
+/// How far the queue of deadlines knows the table's present ordering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Indexing {
+    generation: u8,
+    /// Where to go on when entries are recorded anew.
+    cursor: Option<u64>,
+}
+
+impl Database {
+    /// An empty database that keeps `hints[hint_index]` up to date.
+    pub(crate) fn new(hash: Arc<KeyedHash>, hints: Arc<[PrefetchHint]>, hint_index: usize) -> Self {
+        let mut database = Self {
+            table: Table::new(hash),
+            volatile_len: 0,
+            deadlines: None,
+            indexing: Indexing { generation: 0, cursor: None },
+            hints,
+            hint_index,
+            published: (0, 0),
+        };
+        database.publish();
+        database
+    }
+
+    /// An empty database to take this one's place.
+    pub(crate) fn new_empty(&self, hash: Arc<KeyedHash>) -> Self {
+        Self::new(hash, Arc::clone(&self.hints), self.hint_index)
+    }
+
+    /// Leaves the hint to the database that takes this one's place.
+    pub(crate) fn detach_hint(&mut self) {
+        self.hint_index = usize::MAX;
+    }
+
+    /// Lets two databases that have changed places keep each other's hint.
+    pub(crate) fn swap_hint(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.hint_index, &mut other.hint_index);
+        for database in [self, other] {
+            database.published = (0, 0);
+            database.publish();
+        }
+    }
+
+    /// Finds a key, to change what needs no other size.
+    #[inline]
+    pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+        self.table.find_mut(key)
+    }
+
+    /// Finds a key unless its deadline has passed at `now_ms`: then it is removed.
+    #[inline]
+    pub fn live(&mut self, key: Key<'_>, now_ms: u64) -> Live<'_> {
+        match self.table.entry(key) {
+            Lookup::Missing(_) => Live::Missing,
+            Lookup::Found(place) if place.item().is_expired(now_ms) => {
+                self.volatile_len -= 1;
+                Live::Expired(place.remove())
+            }
+            Lookup::Found(place) => Live::Found(place.into_mut()),
+        }
+    }
+
+    /// Gives a key a string value, a deadline or none, and an access clock. Returns the entry that
+    /// was there, unless the new value took its place in memory.
+    #[inline]
+    pub fn set_string(
+        &mut self,
+        key: Key<'_>,
+        value: &[u8],
+        deadline: Option<u64>,
+        clock: u32,
+    ) -> Option<Entry> {
+        let pass = deadline.is_some() && pass(&self.deadlines);
+        match self.table.entry(key) {
+            Lookup::Found(mut place) => {
+                let before = place.item().deadline();
+                let old = place.edit(|entry| entry.set_string(value, deadline, clock));
+                if before.is_some() || deadline.is_some() {
+                    if needs_record(before, deadline) {
+                        place.item_mut().set_expiry_pass(pass);
+                    }
+                    self.note_deadline(key, before, deadline);
+                }
+                old
+            }
+            Lookup::Missing(place) => {
+                let mut entry = Entry::string(key.bytes, value, deadline, clock);
+                entry.as_mut().set_expiry_pass(pass);
+                place.insert(entry);
+                self.publish();
+                if deadline.is_some() {
+                    self.note_deadline(key, None, deadline);
+                }
+                None
+            }
+        }
+    }
+
+    /// As [`Self::set_string`], for bytes that are there already.
+    pub fn set_shared(
+        &mut self,
+        key: Key<'_>,
+        value: Arc<Vec<u8>>,
+        deadline: Option<u64>,
+        clock: u32,
+    ) -> Option<Entry> {
+        self.insert(Entry::shared(key.bytes, value, deadline, clock), key.hash)
+    }
+
+    /// Puts an entry there, whose key has this hash. Returns the entry that was there.
+    pub fn insert(&mut self, mut entry: Entry, hash: u64) -> Option<Entry> {
+        let pass = pass(&self.deadlines);
+        let deadline = entry.as_ref().deadline();
+        let prefix = self.table.prefix(Key { bytes: entry.as_ref().key(), hash });
+        match self.table.entry(Key { bytes: entry.as_ref().key(), hash }) {
+            Lookup::Found(mut place) => {
+                let look = place.item();
+                let before = look.deadline();
+                let is_new = needs_record(before, deadline);
+                entry.as_mut().set_expiry_pass(if is_new { pass } else { look.expiry_pass() });
+                let old = place.replace(entry);
+                self.count_deadline(prefix, before, deadline);
+                Some(old)
+            }
+            Lookup::Missing(place) => {
+                entry.as_mut().set_expiry_pass(pass);
+                place.insert(entry);
+                self.publish();
+                self.count_deadline(prefix, None, deadline);
+                None
+            }
+        }
+    }
+
+    /// Lets `change` edit a key's entry as a whole: the verbs of [`crate::types`] want that. The
+    /// entry must keep its key.
+    #[inline]
+    pub fn edit<R>(&mut self, key: Key<'_>, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
+        let Lookup::Found(mut place) = self.table.entry(key) else { return None };
+        let before = place.item().deadline();
+        let result = place.edit(change);
+        debug_assert!(place.item().key() == key.bytes);
+        let after = place.item().deadline();
+        if before != after {
+            if needs_record(before, after) {
+                place.item_mut().set_expiry_pass(pass(&self.deadlines));
+            }
+            self.note_deadline(key, before, after);
+        }
+        Some(result)
+    }
+
+    /// Adds bytes at the end of a key's string; returns the new length.
+    ///
+    /// # Panics
+    /// If the key is not there or is not a string.
+    pub fn append(&mut self, key: Key<'_>, bytes: &[u8]) -> usize {
+        let len = self.edit(key, |entry| string::append(entry, bytes));
+        len.expect("the caller has found the key")
+    }
+
+    /// Overwrites a part of a key's string; returns the new length.
+    ///
+    /// # Panics
+    /// If the key is not there or is not a string.
+    pub fn set_range(&mut self, key: Key<'_>, offset: usize, bytes: &[u8]) -> usize {
+        let len = self.edit(key, |entry| string::set_range(entry, offset, bytes));
+        len.expect("the caller has found the key")
+    }
+
+    /// Sets, changes or takes away a key's deadline; says whether the key is there.
+    pub fn set_deadline(&mut self, key: Key<'_>, deadline: Option<u64>) -> bool {
+        self.edit(key, |entry| entry.set_deadline(deadline)).is_some()
+    }
+
+    /// Takes a key's entry away.
+    pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
+        let entry = self.table.remove(key)?;
+        self.volatile_len -= usize::from(entry.as_ref().deadline().is_some());
+        Some(entry)
+    }
+
+    /// Removes entries whose deadline has passed, at most `max`, and gives them to `out`. Returns
+    /// how many.
+    ///
+    /// A call does a bounded amount of work, so it may end early. There is no more to do when
+    /// [`Self::next_due_ms`] is later than now.
+    pub fn expire_due(&mut self, now_ms: u64, max: usize, mut out: impl FnMut(Entry)) -> usize {
+        let Some(deadlines) = &mut self.deadlines else { return 0 };
+        deadlines.advance(now_ms);
+        let mut budget = max.saturating_mul(RECORDS_PER_ENTRY);
+        let mut removed = 0;
+        while removed < max {
+            let Some(deadlines) = &mut self.deadlines else { break };
+            let Some(due) = deadlines.next_due(&mut budget) else { break };
+            budget = budget.saturating_sub(RECORDS_PER_ENTRY - 1);
+            removed += self.settle(due, now_ms, max - removed, &mut out);
+        }
+        self.publish();
+        removed
+    }
+
+    /// Does some of the work that can wait: moves up to `budget` buckets of a table that changes
+    /// its size, and looks up stale deadlines. Says whether there is more to do.
+    pub fn maintain(&mut self, budget: usize) -> bool {
+        let is_moving = self.table.maintain(budget);
+        self.publish();
+        let is_indexing = self.reindex(budget);
+        let is_in_pass = self.continue_pass(budget);
+        is_moving || is_indexing || is_in_pass
+    }
+
+    /// A key's entry.
+    #[inline]
+    pub fn find(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        self.table.find(key)
+    }
+
+    /// Visits entries from `cursor` on, at least `count_min` if there are as many, and returns the
+    /// cursor to go on with: zero at the end, and always below 2^[`crate::CURSOR_BITS`]. An entry
+    /// that is there throughout is visited.
+    pub fn scan(&self, cursor: u64, count_min: usize, visit: impl FnMut(EntryRef<'_>)) -> u64 {
+        self.table.scan(cursor, count_min, visit)
+    }
+
+    /// Some entry, each about equally likely.
+    pub fn random(&self, rng: &mut Rng) -> Option<EntryRef<'_>> {
+        self.table.random(rng)
+    }
+
+    /// A time before which no entry expires, in Unix milliseconds; not later than now if
+    /// [`Self::expire_due`] has something to do.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.deadlines.as_ref()?.next_due_ms()
+    }
+
+    /// Number of keys, those included that have expired and were not yet removed.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there are no keys.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Number of keys with a deadline.
+    #[inline]
+    pub fn volatile_len(&self) -> usize {
+        self.volatile_len
+    }
+
+    /// Prefetches the entry that may have this hash. Reads the table, so it wants the shard's lock.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64) {
+        self.table.prefetch(hash);
+    }
+
+    /// Bytes that the table and the queue of deadlines take, entries not included.
+    pub fn memory_bytes(&self) -> usize {
+        let deadlines = self.deadlines.as_ref().map_or(0, |deadlines| deadlines.memory_bytes());
+        size_of::<Self>() + self.table.memory_bytes() + deadlines
+    }
+
+    /// How often keys collided beyond chance: see [`Table::flood_count`].
+    pub fn flood_count(&self) -> u32 {
+        self.table.flood_count()
+    }
+
+    /// Checks what must hold of every database; for tests and debugging.
+    ///
+    /// # Panics
+    /// If it does not hold.
+    pub fn check_invariants(&self) {
+        self.table.check_invariants();
+        let mut volatile_len = 0;
+        let mut cursor = 0;
+        loop {
+            cursor = self.table.scan(cursor, 1000, |entry| {
+                volatile_len += usize::from(entry.deadline().is_some());
+            });
+            if cursor == 0 {
+                break;
+            }
+        }
+        assert_eq!(self.volatile_len, volatile_len);
+        if let Some(deadlines) = &self.deadlines {
+            deadlines.check_invariants();
+        }
+    }
+
+    /// Keeps count and queue right when a key's deadline has changed. The entry says already that
+    /// it is recorded in this pass, if it needs a record.
+    fn note_deadline(&mut self, key: Key<'_>, before: Option<u64>, after: Option<u64>) {
+        self.count_deadline(self.table.prefix(key), before, after);
+    }
+
+    fn count_deadline(&mut self, prefix: HashPrefix, before: Option<u64>, after: Option<u64>) {
+        self.volatile_len += usize::from(after.is_some());
+        self.volatile_len -= usize::from(before.is_some());
+        let Some(deadline) = after.filter(|_| needs_record(before, after)) else { return };
+        let deadlines = self.deadlines.get_or_insert_default();
+        deadlines.push(deadline, prefix);
+        // Three records for two keys are the price of never searching for one; the last term keeps
+        // a pass from coming too often when few keys are volatile, at an eighth of a byte a key.
+        if self.volatile_len / 2 * 3 + self.table.len() / 64 + 1024 < deadlines.len() {
+            deadlines.begin_pass();
+        }
+        if deadlines.is_in_pass() {
+            self.continue_pass(PASS_STEP);
+        }
+    }
+
+    /// Looks at the entries of a record: removes up to `max` that are due, and records the others
+    /// anew, for no other record may be there for them.
+    fn settle(&mut self, due: Due, now_ms: u64, max: usize, mut out: impl FnMut(Entry)) -> usize {
+        let Some(deadlines) = &mut self.deadlines else { return 0 };
+        let mut unwanted = 0;
+        let keep = |mut entry: EntryMut<'_>| {
+            let Some(deadline) = entry.as_ref().deadline() else { return true };
+            if entry.as_ref().is_expired(now_ms) && unwanted < max {
+                unwanted += 1;
+                return false;
+            }
+            let is_seen = entry.as_ref().expiry_pass() == deadlines.pass();
+            if !due.is_old || !is_seen {
+                deadlines.push(deadline, due.prefix);
+                entry.set_expiry_pass(deadlines.pass());
+            }
+            true
+        };
+        let mut removed = 0;
+        self.table.sift(due.prefix, keep, |entry| {
+            removed += 1;
+            out(entry);
+        });
+        self.volatile_len -= removed;
+        removed
+    }
+
+    /// Looks up some records of the pass in progress; says whether there are more.
+    fn continue_pass(&mut self, budget: usize) -> bool {
+        for _ in 0..budget {
+            let Some(deadlines) = &mut self.deadlines else { return false };
+            let Some(due) = deadlines.next_of_pass() else { return false };
+            // Nothing is removed here, since nobody is there to take it: a due record stays due.
+            self.settle(due, 0, 0, drop);
+        }
+        self.deadlines.as_ref().is_some_and(|deadlines| deadlines.is_in_pass())
+    }
+
+    /// Records volatile entries anew after the table was ordered by another hash, since the records
+    /// that are there do not lead to them any more. Says whether there is more to do.
+    fn reindex(&mut self, budget: usize) -> bool {
+        if self.indexing.generation != self.table.generation() {
+            if self.table.is_moving() {
+                return true;
+            }
+            self.indexing = Indexing { generation: self.table.generation(), cursor: Some(0) };
+        }
+        for _ in 0..budget.div_ceil(REINDEX_STEP) {
+            let Some(cursor) = self.indexing.cursor else { return false };
+            let mut prefixes: Vec<HashPrefix> = Vec::new();
+            let next = self.table.scan(cursor, REINDEX_STEP, |entry| {
+                if entry.deadline().is_some() {
+                    prefixes.push(self.table.prefix_of(entry.key()));
+                }
+            });
+            for prefix in prefixes {
+                self.settle(Due { prefix, is_old: false }, 0, 0, drop);
+            }
+            self.indexing.cursor = (next != 0).then_some(next);
+        }
+        self.indexing.cursor.is_some()
+    }
+
+    /// Brings the hint up to date. A removal may leave it behind until the next insertion.
+    #[inline]
+    fn publish(&mut self) {
+        let (address, count) = self.table.hint();
+        if self.published != (address.addr(), count) {
+            self.published = (address.addr(), count);
+            if let Some(hint) = self.hints.get(self.hint_index) {
+                hint.publish(address, count);
+            }
+        }
+    }
+}
+
+/// The bit that says of an entry that it has a record made since the last pass began.
+#[inline]
+fn pass(deadlines: &Option<Box<Deadlines>>) -> bool {
+    deadlines.as_ref().is_some_and(|deadlines| deadlines.pass())
+}
+
+/// Whether a key whose deadline changes needs a record for the new one.
+#[inline]
+fn needs_record(before: Option<u64>, after: Option<u64>) -> bool {
+    match (before, after) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        // A record that is too early does no harm.
+        (Some(before), Some(after)) => Deadlines::is_earlier(after, before),
+    }
+}
+
+#[cfg(test)]
+mod tests;

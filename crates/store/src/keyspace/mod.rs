@@ -1,0 +1,5 @@
+//! Shards, the databases in them, and the deadlines of their keys.
+
+pub mod database;
+pub mod expiry;
+pub mod shard;

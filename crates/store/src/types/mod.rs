@@ -1,0 +1,3 @@
+//! Verbs on values, one file per type. They know no keys, deadlines or commands.
+
+pub mod string;
