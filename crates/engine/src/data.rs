@@ -138,7 +138,9 @@ impl<'e> Data<'e> {
     #[inline]
     pub fn overwrite(&mut self, key: Key<'_>, value: &[u8]) {
         // A key past its deadline expires first, with all that follows from it.
-        self.live(key);
+        if self.database(key.hash).volatile_len() != 0 {
+            self.live(key);
+        }
         self.set_string(key, value, None);
     }
 
@@ -168,6 +170,14 @@ impl<'e> Data<'e> {
         if let Some(old) = self.database(hash).insert(entry, hash) {
             free(reclaim, old);
         }
+    }
+
+    /// Lets `change` edit the entry of a key that is there, as a whole.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn edit<R>(&mut self, key: Key<'_>, change: impl FnOnce(&mut Entry) -> R) -> R {
+        self.database(key.hash).edit(key, change).expect("the caller has found the key")
     }
 
     /// Gives `key` a deadline in wall-clock milliseconds, or takes it away.

@@ -10,6 +10,7 @@ use crate::error::CommandError;
 use crate::events;
 use crate::keys::{self, KeySpec};
 use base::numbers::{IntegerBuffer, LongDouble};
+use store::types::string;
 use store::{Key, Kind};
 
 const ROW: Command =
@@ -203,7 +204,7 @@ fn append(ctx: &mut Ctx<'_, '_>) -> Outcome {
         Some(entry) => {
             let len = entry.string().len();
             check_len(ctx, len, tail.len())?;
-            ctx.data.database(key.hash).append(key, tail)
+            ctx.data.edit(key, |entry| string::append(entry, tail))
         }
     };
     ctx.data.changed(key, events::APPEND);
@@ -497,7 +498,7 @@ fn setrange(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if old_len.is_none() {
         ctx.data.set_string(key, b"", None);
     }
-    let len = ctx.data.database(key.hash).set_range(key, offset, bytes);
+    let len = ctx.data.edit(key, |entry| string::set_range(entry, offset, bytes));
     ctx.data.changed(key, events::SETRANGE);
     ctx.reply.integer(len as i64);
     Ok(())
@@ -512,18 +513,21 @@ fn strlen(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 fn add(ctx: &mut Ctx<'_, '_>, increment: i64) -> Outcome {
     let key = ctx.key(1);
-    let (old, exists) = match ctx.data.write_string(key)? {
-        None => (0, false),
-        Some(entry) => (args::integer(entry.string().bytes())?, true),
-    };
-    let value = old.checked_add(increment).ok_or(CommandError::IncrementOverflow)?;
     let mut digits = IntegerBuffer::new();
-    let digits = digits.format(value);
-    if exists {
-        replace(ctx, key, digits);
-    } else {
-        ctx.data.set_string(key, digits, None);
-    }
+    let sum = |old: i64| old.checked_add(increment).ok_or(CommandError::IncrementOverflow);
+    let value = match ctx.data.write_string(key)? {
+        None => {
+            ctx.data.set_string(key, digits.format(increment), None);
+            increment
+        }
+        Some(mut entry) => {
+            let value = sum(args::integer(entry.string().bytes())?)?;
+            if !entry.replace_string(digits.format(value)) {
+                replace(ctx, key, digits.format(value));
+            }
+            value
+        }
+    };
     let event = if increment < 0 { events::DECRBY } else { events::INCRBY };
     ctx.data.changed(key, event);
     ctx.reply.integer(value);
