@@ -1,41 +1,48 @@
 //! The gate: every executing thread marks itself inside once per batch; an exclusive caller shuts all of them out.
 //!
-//! Problem. Some calls touch everything (FLUSHALL, a script that may touch anything, the cut). Taking every shard lock
-//! costs hundreds of compare-and-swaps and meets every slow call one by one.
+//! Problem. Some calls touch everything (FLUSHALL, a script that may touch anything, the cut).
+//! Taking every shard lock costs hundreds of compare-and-swaps and meets every slow call one by
+//! one.
 //!
 //! Idea. Each thread has a slot on its own cache line, and a slot is a tiny lock:
 //!
 //! ```text
 //!  63                     4    3         2         1        0
 //! ┌────────────────────────┬─────────┬─────────┬────────┬────────┐
-//! │ inside since (ns)      │ (spare) │ WATCHED │ CLOSED │ INSIDE │
+//! │ inside since (ns)      │ REFUSED │ WATCHED │ CLOSED │ INSIDE │
 //! └────────────────────────┴─────────┴─────────┴────────┴────────┘
 //! ```
 //!
-//! Entering is one compare-and-swap from 0, leaving is one back to 0; both stay on the thread's own line. The exclusive
-//! caller sets `CLOSED` in every slot, and nobody enters a slot with that bit; when no slot has `INSIDE` any more, the
-//! caller is alone. Since both sides change the same word, each slot settles on its own who was first: no fence, no
-//! shared flag on the way in.
+//! Entering is one compare-and-swap from 0, leaving is one back to 0; both stay on the thread's own
+//! line. The exclusive caller sets `CLOSED` in every slot, and nobody enters a slot with that bit;
+//! when no slot has `INSIDE` any more, the caller is alone. Since both sides change the same word,
+//! each slot settles on its own who was first: no fence, no shared flag on the way in.
 //!
-//! A thread that leaves and finds `CLOSED` or `WATCHED` takes the door's mutex and wakes the exclusive caller if it was the
-//! last. `WATCHED` is set in the slot of a slow thread (inside for [`SLOW_NS`]) when a caller would not close the gate
-//! because of it: closing would hold everybody up for as long as the slow one takes. If one becomes slow after the gate
-//! was closed, the caller comes back at `retry_at` and opens it again. A caller that insists closes it all the same.
+//! A thread that leaves and finds `CLOSED` or `WATCHED` takes the door's mutex and wakes the
+//! exclusive caller if it was the last. `WATCHED` is set in the slot of a slow thread (inside for
+//! [`SLOW_NS`]) when a caller would not close the gate because of it: closing would hold everybody
+//! up for as long as the slow one takes. If one becomes slow after the gate was closed, the caller
+//! comes back at `retry_at` and opens it again. A caller that insists closes it all the same.
 //!
-//! `CLOSED` and `WATCHED` change only under the mutex.
+//! Order among exclusive callers: as at the shard lock. Opening wakes the entrants and the first
+//! waiting caller, and keeps nothing for it; only when that one has waited [`SLOW_NS`] do newcomers
+//! queue behind it (for as long as it may be expected to come).
 //!
-//! Order among exclusive callers: as at the shard lock. Opening wakes the entrants and the first waiting caller, and keeps
-//! nothing for it; only when that one has waited [`SLOW_NS`] do newcomers queue behind it (for as long as it may be
-//! expected to come).
+//! Entrants, too, may be beaten to the open gate again and again, by a crowd of exclusive callers.
+//! `REFUSED` is set in the slot of a thread that found the gate closed, and sends its next entering
+//! to the mutex. When it has been refused for [`SLOW_NS`], no exclusive caller closes the gate
+//! until it has entered, or has let [`SLOW_NS`] pass without coming.
 //!
-//! Whoever is exclusive may take shard locks in the ordinary way: they are all free, since they are held only by calls
-//! inside, and nobody can miss one while alone. (A reservation or hand-off may stand; a call alone should not mind it, see
-//! [`Exclusive`].)
+//! All bits but `INSIDE` change only under the mutex.
+//!
+//! Whoever is exclusive may take shard locks in the ordinary way: they are all free, since they are
+//! held only by calls inside, and nobody can miss one while alone. (A reservation or hand-off may
+//! stand; a call alone should not mind it, see [`Exclusive`].)
 //!
 //! Cost. 10 ns for entering and leaving; two atomic operations per slot for closing and opening.
 //!
-//! Rejected: a mark, a full fence and a look at one shared flag (twice the time, and leaving needs the fence too); a
-//! reader-writer lock (its counter is one line that all threads write).
+//! Rejected: a mark, a full fence and a look at one shared flag (twice the time, and leaving needs
+//! the fence too); a reader-writer lock (its counter is one line that all threads write).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -46,6 +53,7 @@ use super::{Queued, SLOW_NS, Token, Wake};
 const INSIDE: u64 = 1;
 const CLOSED: u64 = 2;
 const WATCHED: u64 = 4;
+const REFUSED: u64 = 8;
 const SINCE_SHIFT: u32 = 4;
 
 /// Everybody's way in, and the exclusive caller's way to be alone.
@@ -66,6 +74,10 @@ struct Door {
     closers: VecDeque<Closer>,
     /// Those who found the gate closed.
     entrants: Vec<Token>,
+    /// Since when each slot's thread finds the gate closed, until it enters.
+    refused_since: Box<[Option<u64>]>,
+    /// Since when the open gate is kept open for those who were refused for too long.
+    kept_open_since: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,8 +109,8 @@ struct Closer {
     woken_at: Option<u64>,
 }
 
-/// One exclusive call's attempts, kept while it is suspended. Unless it is idle it must be attempted again or
-/// [withdrawn](Gate::withdraw).
+/// One exclusive call's attempts, kept while it is suspended. Unless it is idle it must be
+/// attempted again or [withdrawn](Gate::withdraw).
 #[derive(Default, Debug)]
 pub struct GateClaim {
     since: Option<u64>,
@@ -117,9 +129,16 @@ impl GateClaim {
 }
 
 impl Gate {
-    /// An open gate for threads numbered from 0 to `slots`; each number is used by one thread at a time.
+    /// An open gate for threads numbered from 0 to `slots`; each number is used by one thread at a
+    /// time.
     pub fn new(slots: usize, waker: Arc<dyn Wake>) -> Self {
-        let door = Door { phase: Phase::Open, closers: VecDeque::new(), entrants: Vec::new() };
+        let door = Door {
+            phase: Phase::Open,
+            closers: VecDeque::new(),
+            entrants: Vec::new(),
+            refused_since: vec![None; slots].into_boxed_slice(),
+            kept_open_since: None,
+        };
         Self {
             slots: (0..slots).map(|_| Slot { word: AtomicU64::new(0) }).collect(),
             door: Mutex::new(door),
@@ -127,7 +146,8 @@ impl Gate {
         }
     }
 
-    /// Marks the thread of `slot` inside, or leaves `token` to be woken when the gate opens. Once per batch.
+    /// Marks the thread of `slot` inside, or leaves `token` to be woken when the gate opens. Once
+    /// per batch.
     ///
     /// # Panics
     /// When there is no such slot.
@@ -141,8 +161,8 @@ impl Gate {
         }
     }
 
-    /// Shuts everybody out and waits, suspended, until nobody is inside. The caller must not be inside itself: it lets go
-    /// of its own [`Inside`] first.
+    /// Shuts everybody out and waits, suspended, until nobody is inside. The caller must not be
+    /// inside itself: it lets go of its own [`Inside`] first.
     ///
     /// The gate stays open while somebody inside is slow, unless the caller `insists`.
     pub fn close(
@@ -164,7 +184,8 @@ impl Gate {
         }
     }
 
-    /// The exclusive caller is gone: the gate opens if it was closing it, and whoever is next goes on.
+    /// The exclusive caller is gone: the gate opens if it was closing it, and whoever is next goes
+    /// on.
     pub fn withdraw(&self, claim: &mut GateClaim, token: Token) {
         let Some(now) = claim.since.take() else { return };
         let mut door = self.door.lock();
@@ -191,21 +212,33 @@ impl Gate {
         // Relaxed: the compare-and-swap decides.
         while word.load(Ordering::Relaxed) & CLOSED != 0 && spin.again() {}
         let mut door = self.door.lock();
-        // Acquire pairs with the Release in `open`.
-        let entered = word.compare_exchange(0, mark(now), Ordering::Acquire, Ordering::Relaxed);
-        let Err(found) = entered else { return Ok(Inside { gate: self, slot }) };
+        let found = word.load(Ordering::Relaxed);
         assert!(found & INSIDE == 0, "a slot belongs to one thread, which enters it once");
-        // The bit changes only under the mutex, so whoever opens the gate finds this token.
-        door.entrants.push(token);
-        Err(Queued { retry_at: None })
+        if found & CLOSED != 0 {
+            // The bit changes only under the mutex, so whoever opens the gate finds this token.
+            door.entrants.push(token);
+            door.refused_since[slot].get_or_insert(now);
+            word.fetch_or(REFUSED, Ordering::Relaxed);
+            return Err(Queued { retry_at: None });
+        }
+        // A plain store: the slot is this thread's, and the other bits change only under the mutex,
+        // by which what the exclusive caller did is seen.
+        word.store(mark(now), Ordering::Relaxed);
+        door.refused_since[slot] = None;
+        let wake = door.goes_on(now);
+        drop(door);
+        self.wake_all(wake);
+        Ok(Inside { gate: self, slot })
     }
 
     #[inline]
     fn leave(&self, slot: usize) {
         let word = &self.slots[slot].word;
-        // Relaxed: only flags can have changed since this thread entered, and the compare-and-swap sees them.
+        // Relaxed: only flags can have changed since this thread entered, and the compare-and-swap
+        // sees them.
         let mark = word.load(Ordering::Relaxed);
-        // Release pairs with the Acquire of `is_clear`: what was done inside is seen by the exclusive caller.
+        // Release pairs with the Acquire of `is_clear`: what was done inside is seen by the
+        // exclusive caller.
         if mark & (CLOSED | WATCHED) != 0
             || word.compare_exchange(mark, 0, Ordering::Release, Ordering::Relaxed).is_err()
         {
@@ -218,8 +251,9 @@ impl Gate {
         let mut door = self.door.lock();
         let word = &self.slots[slot].word;
         let mark = word.load(Ordering::Relaxed);
-        // Release pairs with the Acquire of `is_clear`. A plain store: this thread owns the mark, and the flags change
-        // only under the mutex.
+        debug_assert!(mark & REFUSED == 0);
+        // Release pairs with the Acquire of `is_clear`. A plain store: this thread owns the mark,
+        // and the flags change only under the mutex.
         word.store(mark & CLOSED, Ordering::Release);
         let wake = match door.phase {
             Phase::Closing { closer, sleeps: true } if self.is_clear() => Some(closer),
@@ -241,11 +275,12 @@ impl Gate {
         let mut door = self.door.lock();
         let mut retry_at = None;
         let mut wakes = Vec::new();
-        match door.phase {
-            Phase::Open if !door.admits(token, now) => {}
-            Phase::Open if !insists && self.watch_slow(now) => {}
-            Phase::Open => self.shut(&mut door, token),
-            Phase::Closing { .. } | Phase::Held { .. } => {}
+        if door.phase == Phase::Open {
+            if door.keeps_open(now) {
+                retry_at = door.kept_open_since.map(|since| since.saturating_add(SLOW_NS));
+            } else if door.admits(token, now) && (insists || !self.watch_slow(now)) {
+                self.shut(&mut door, token);
+            }
         }
         if let Phase::Closing { closer, sleeps } = &mut door.phase
             && *closer == token
@@ -304,7 +339,8 @@ impl Gate {
         self.slots.iter().any(|slot| is_slow(slot.word.load(Ordering::Relaxed), now))
     }
 
-    /// Under the mutex: is somebody inside slow? Those who are will wake the first exclusive caller when they leave.
+    /// Under the mutex: is somebody inside slow? Those who are will wake the first exclusive caller
+    /// when they leave.
     fn watch_slow(&self, now: u64) -> bool {
         let mut found = false;
         for slot in &self.slots {
@@ -337,12 +373,40 @@ impl Gate {
 }
 
 impl Door {
-    /// May `token` close the open gate? Not past one who has waited too long, if that one may be expected to come.
+    /// May `token` close the open gate? Not past one who has waited too long, if that one may be
+    /// expected to come.
     fn admits(&self, token: Token, now: u64) -> bool {
         let Some(first) = self.closers.front() else { return true };
         first.token == token
             || now.saturating_sub(first.since) < SLOW_NS
             || first.woken_at.is_none_or(|woken_at| SLOW_NS <= now.saturating_sub(woken_at))
+    }
+
+    /// Must the gate stay open for threads that were refused for too long? They lose that right
+    /// when they let too much time pass.
+    fn keeps_open(&mut self, now: u64) -> bool {
+        let is_due =
+            |since: &Option<u64>| since.is_some_and(|since| SLOW_NS <= now.saturating_sub(since));
+        if !self.refused_since.iter().any(is_due) {
+            self.kept_open_since = None;
+            return false;
+        }
+        let since = *self.kept_open_since.get_or_insert(now);
+        if now.saturating_sub(since) < SLOW_NS {
+            return true;
+        }
+        self.kept_open_since = None;
+        for since in self.refused_since.iter_mut().filter(|since| is_due(since)) {
+            *since = None;
+        }
+        false
+    }
+
+    /// A refused thread has entered: if it was the last for which the gate was kept open, whoever
+    /// is next to close it goes on.
+    fn goes_on(&mut self, now: u64) -> Option<Token> {
+        let is_over = self.kept_open_since.is_some() && !self.keeps_open(now);
+        is_over.then(|| self.next_closer(now)).flatten()
     }
 
     /// `token` waits for its turn, at its old place if it has one.
@@ -386,8 +450,9 @@ impl Drop for Inside<'_> {
 
 /// The caller is alone; dropping it opens the gate and wakes everybody who waits for it.
 ///
-/// Every shard lock is free while this stands. One may still be reserved for, or handed to, a call that waits outside:
-/// insisting callers take it by [`ShardLock::lock_alone`](super::ShardLock::lock_alone), which doesn't ask.
+/// Every shard lock is free while this stands. One may still be reserved for, or handed to, a call
+/// that waits outside: insisting callers take it by
+/// [`ShardLock::lock_alone`](super::ShardLock::lock_alone), which doesn't ask.
 #[must_use = "a gate that isn't held opens at once"]
 pub struct Exclusive<'g> {
     gate: &'g Gate,

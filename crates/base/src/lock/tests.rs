@@ -338,6 +338,34 @@ fn the_gate_opens_again_when_one_inside_turns_out_slow() {
 }
 
 #[test]
+fn the_gate_is_kept_open_for_threads_that_were_refused_for_long() {
+    let (gate, woken) = gate(2);
+    let (mut claim, mut other) = (GateClaim::default(), GateClaim::default());
+    let alone = gate.close(&mut claim, Token(9), 0, false).unwrap();
+    assert!(gate.enter(0, Token(1), 0).is_err());
+    assert!(gate.enter(1, Token(2), SLOW_NS).is_err());
+    drop(alone);
+    assert_eq!(woken.take(), [1, 2]);
+    let queued = gate.close(&mut claim, Token(9), SLOW_NS, false).err();
+    assert_eq!(queued, Some(Queued { retry_at: Some(2 * SLOW_NS) }));
+    assert!(gate.close(&mut other, Token(8), SLOW_NS, false).is_err());
+    assert!(!gate.is_closed());
+    let inside = gate.enter(0, Token(1), SLOW_NS).unwrap();
+    assert_eq!(woken.take(), [9], "the other thread has not waited for long");
+    drop(inside);
+    drop(gate.close(&mut claim, Token(9), SLOW_NS, false).unwrap());
+    assert_eq!(woken.take(), [8]);
+    // The other one is due by now, but doesn't come.
+    assert!(gate.close(&mut other, Token(8), 3 * SLOW_NS, false).is_err());
+    assert!(gate.close(&mut other, Token(8), 4 * SLOW_NS - 1, false).is_err());
+    drop(gate.close(&mut other, Token(8), 4 * SLOW_NS, false).unwrap());
+    drop(gate.close(&mut other, Token(8), 4 * SLOW_NS, false).unwrap());
+    drop(gate.enter(1, Token(2), 4 * SLOW_NS).unwrap());
+    drop(gate.enter(1, Token(2), 4 * SLOW_NS).unwrap());
+    assert!(woken.take().is_empty());
+}
+
+#[test]
 fn the_gate_opens_when_the_exclusive_caller_withdraws() {
     let (gate, woken) = gate(1);
     let (mut claim, mut other) = (GateClaim::default(), GateClaim::default());
