@@ -1,25 +1,29 @@
 //! One call's claim to its shards: what stands for it where, while it is suspended; and the way to several shards.
 //!
-//! Problem. A call needs several shards at once. Holding some while waiting for others chains unrelated calls together,
-//! and one slow call then stops the store; never holding any while waiting starves a call whose shards are never free at
-//! the same moment.
+//! Problem. A call needs several shards at once. Holding some while waiting for others chains
+//! unrelated calls together, and one slow call then stops the store; never holding any while
+//! waiting starves a call whose shards are never free at the same moment.
 //!
-//! Idea. Nobody holds a lock while waiting for one. A call tries its shards in order; when it misses one, it lets go of
-//! the others, spins a few µs, and then waits for that one. After [`MISSES_MAX`] such misses it takes a ticket from one
-//! counter and sets all of its shards aside (`Reservation`): each is then closed to everybody but holders of lower
-//! tickets. The holder of the lowest ticket of all finds each of its shards free or held by somebody who is running, so
-//! it gets them all after at most one wake-up per shard; then the next one is the lowest. So everybody gets there.
+//! Idea. Nobody holds a lock while waiting for one. A call tries its shards in order; when it
+//! misses one, it lets go of the others, spins a few µs, and then waits for that one. After
+//! [`MISSES_MAX`] such misses it takes a ticket from one counter and sets all of its shards aside
+//! (`Reservation`): each is then closed to everybody but holders of lower tickets. The holder of
+//! the lowest ticket of all finds each of its shards free or held by somebody who is running, so it
+//! gets them all after at most one wake-up per shard; then the next one is the lowest. So everybody
+//! gets there.
 //!
-//! A reservation keeps others out of a shard that is idle, so it must be short. It is made only when none of the needed
-//! shards has been held for [`SLOW_NS`], it binds for [`SLOW_NS`], and the call comes back at that time: if one of its
-//! shards is held by a slow call now, it drops its reservations (and wakes those behind them) and waits for that one
-//! alone. Its ticket stays, so it keeps its age. A call that insists, because it has waited for longer than anybody
-//! should, reserves whatever happens.
+//! A reservation keeps others out of a shard that is idle, so it must be short. It is made only
+//! when none of the needed shards has been held for [`SLOW_NS`], it binds for [`SLOW_NS`], and the
+//! call comes back at that time: if one of its shards is held by a slow call now, it drops its
+//! reservations (and wakes those behind them) and waits for that one alone. Its ticket stays, so it
+//! keeps its age. A call that insists, because it has waited for longer than anybody should,
+//! reserves whatever happens.
 //!
-//! Cost. No miss: one compare-and-swap per shard. A reservation: the queue's mutex, three times per shard.
+//! Cost. No miss: one compare-and-swap per shard. A reservation: the queue's mutex, three times per
+//! shard.
 //!
-//! Rejected: to hold in index order and wait (the chain above); to hand tickets to everybody from the start (one more
-//! shared counter on every call, and idle shards as soon as two calls cross).
+//! Rejected: to hold in index order and wait (the chain above); to hand tickets to everybody from
+//! the start (one more shared counter on every call, and idle shards as soon as two calls cross).
 
 use super::queue::Reservation;
 use super::shard_lock::{Guard, ShardLock};
@@ -27,7 +31,7 @@ use super::sync::{AtomicU64, Ordering, Spin};
 use super::{Queued, SLOW_NS, Token};
 
 /// After so many misses a call that needs several shards reserves them.
-const MISSES_MAX: u32 = 3;
+const MISSES_MAX: u32 = if cfg!(loom) { 1 } else { 3 };
 
 /// The order in which calls that need several shards go first: one counter for all shards.
 #[derive(Default)]
@@ -49,8 +53,8 @@ impl Tickets {
 
 /// The state of one call's attempts, kept in its session while it is suspended.
 ///
-/// It is idle when the call has its shards, and before the first miss. Unless it is idle it must be attempted again or
-/// [withdrawn](Self::withdraw).
+/// It is idle when the call has its shards, and before the first miss. Unless it is idle it must be
+/// attempted again or [withdrawn](Self::withdraw).
 #[derive(Default, Debug)]
 pub struct Claim {
     since: Option<u64>,
@@ -66,8 +70,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Gives up: the connection is closed, or the call is gone. All that stands for it lapses, and whoever is next goes
-    /// on. The claim is idle then.
+    /// Gives up: the connection is closed, or the call is gone. All that stands for it lapses, and
+    /// whoever is next goes on. The claim is idle then.
     pub fn withdraw<T>(&mut self, locks: &[ShardLock<T>], token: Token) {
         self.leave_all_but(None, locks, token);
         self.finish();
@@ -132,7 +136,8 @@ impl Claim {
             let token = attempt.token;
             locks[index as usize].reserve(Reservation { ticket, token, since, until }, now);
         }
-        // Where it stood before and needs nothing any more. A wait at one of the shards became the reservation.
+        // Where it stood before and needs nothing any more. A wait at one of the shards became the
+        // reservation.
         self.waits_at.take_if(|index| indices.binary_search(index).is_ok());
         self.reserved.retain(|index| indices.binary_search(index).is_err());
         self.leave_all_but(None, locks, attempt.token);
@@ -141,8 +146,8 @@ impl Claim {
     }
 }
 
-/// Locks the shards at `indices` (ascending, each once) of `locks` into `out`, in that order; or leaves `token` waiting,
-/// holding nothing.
+/// Locks the shards at `indices` (ascending, each once) of `locks` into `out`, in that order; or
+/// leaves `token` waiting, holding nothing.
 ///
 /// `insists` says that the call has waited for longer than anybody should: it then reserves its shards even while a slow
 /// call holds one of them.
@@ -217,7 +222,8 @@ fn acquire_slow<'l, T>(
             .find(|&index| !attempt.insists && locks[index as usize].is_slow(attempt.now));
         if slow.is_none() && (MISSES_MAX < claim.misses || attempt.insists) {
             let until = claim.reserve(locks, indices, tickets, attempt);
-            // The one that was missed may have been let go before the reservation stood: only an attempt after it counts.
+            // The one that was missed may have been let go before the reservation stood: only an
+            // attempt after it counts.
             if take_all(locks, indices, claim, attempt, None, out).is_some() {
                 return Err(Queued { retry_at: (until != u64::MAX).then_some(until) });
             }
@@ -236,7 +242,8 @@ fn acquire_slow<'l, T>(
     }
 }
 
-/// Tries every shard once; `held` is one that the call has already. Returns the one that it missed, and holds none then.
+/// Tries every shard once; `held` is one that the call has already. Returns the one that it missed,
+/// and holds none then.
 fn take_all<'l, T>(
     locks: &'l [ShardLock<T>],
     indices: &[u32],

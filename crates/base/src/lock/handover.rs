@@ -1,10 +1,12 @@
 //! The hand-over: a loop's state, parked on its own cache line while its thread runs a call that may turn out slow.
 //!
-//! Problem. A thread that runs a slow call can't run its event loop, and every connection of that loop would wait.
+//! Problem. A thread that runs a slow call can't run its event loop, and every connection of that
+//! loop would wait.
 //!
-//! Idea. A loop is not a thread. Before a thread runs a call it parks everything else that the loop consists of here, and
-//! takes it back afterwards. A watcher that sees the same parking stand for too long takes it instead and gives it to a
-//! spare thread, which goes on with the loop; the slow thread finds its parking gone. One word decides who has it:
+//! Idea. A loop is not a thread. Before a thread runs a call it parks everything else that the loop
+//! consists of here, and takes it back afterwards. A watcher that sees the same parking stand for
+//! too long takes it instead and gives it to a spare thread, which goes on with the loop; the slow
+//! thread finds its parking gone. One word decides who has it:
 //!
 //! ```text
 //!  63                       1    0
@@ -13,11 +15,11 @@
 //! └──────────────────────────┴────────┘
 //! ```
 //!
-//! Each parking has its own number, so that neither a late watcher nor a slow thread, whose loop has been parked again by
-//! another, takes a parking that it doesn't mean.
+//! Each parking has its own number, so that neither a late watcher nor a slow thread, whose loop
+//! has been parked again by another, takes a parking that it doesn't mean.
 //!
-//! There is exactly one [`Held`] for each hand-over, and only it can be parked there: so parking needs no
-//! compare-and-swap.
+//! There is exactly one [`Held`] for each hand-over, and only it can be parked there: so parking
+//! needs no compare-and-swap.
 //!
 //! Cost. A load and three stores to park, one compare-and-swap to take back.
 
@@ -42,8 +44,8 @@ pub struct Handover<T> {
     id: u64,
 }
 
-// SAFETY: `state` is touched only by the one who parks (there is one `Held`) and by the one whose compare-and-swap ended
-// the parking. What it holds moves between threads, so it must be `Send`.
+// SAFETY: `state` is touched only by the one who parks (there is one `Held`) and by the one whose
+// compare-and-swap ended the parking. What it holds moves between threads, so it must be `Send`.
 unsafe impl<T: Send> Sync for Handover<T> {}
 
 /// A loop's state in the hands of the thread that runs it: the only one for its [`Handover`].
@@ -73,12 +75,14 @@ impl<T: Send> Handover<T> {
     #[inline]
     pub fn park(&self, held: Held<T>, now: u64) -> u64 {
         assert!(held.home == self.id, "a loop is parked at its own place");
-        // Relaxed: this thread has the state, so it ended the last parking or was handed the state by who did.
+        // Relaxed: this thread has the state, so it ended the last parking or was handed the state
+        // by who did.
         let sequence = (self.word.load(Ordering::Relaxed) >> 1) + 1;
-        // Release pairs with the Acquire in `observe`: whoever sees this time sees that the last parking has ended.
+        // Release pairs with the Acquire in `observe`: whoever sees this time sees that the last
+        // parking has ended.
         self.parked_since.store(now, Ordering::Release);
-        // SAFETY: nothing is parked while the only `Held` of this place is in our hands, so nobody else reads or writes
-        // the cell until the store below.
+        // SAFETY: nothing is parked while the only `Held` of this place is in our hands, so nobody
+        // else reads or writes the cell until the store below.
         unsafe { *self.state.get() = Some(held.state) };
         // Release pairs with the Acquire in `take`: whoever ends the parking sees the state.
         self.word.store(sequence << 1 | PARKED, Ordering::Release);
@@ -91,7 +95,8 @@ impl<T: Send> Handover<T> {
         self.take(sequence)
     }
 
-    /// Takes the state from a thread that has run one call for too long, if the parking that was observed still stands.
+    /// Takes the state from a thread that has run one call for too long, if the parking that was
+    /// observed still stands.
     pub fn steal(&self, sequence: u64) -> Option<Held<T>> {
         self.take(sequence)
     }
@@ -100,7 +105,8 @@ impl<T: Send> Handover<T> {
     pub fn observe(&self) -> Option<(u64, u64)> {
         // Acquire pairs with the Release in `park`: the time is not that of an earlier parking.
         let word = self.word.load(Ordering::Acquire);
-        // Acquire pairs with the Release in `park`: if this is the time of a later parking, the word has changed below.
+        // Acquire pairs with the Release in `park`: if this is the time of a later parking, the
+        // word has changed below.
         let since = self.parked_since.load(Ordering::Acquire);
         let stands = word & PARKED != 0 && self.word.load(Ordering::Relaxed) == word;
         stands.then_some((word >> 1, since))
@@ -109,12 +115,13 @@ impl<T: Send> Handover<T> {
     #[inline]
     fn take(&self, sequence: u64) -> Option<Held<T>> {
         let parked = sequence << 1 | PARKED;
-        // Acquire pairs with the Release of `park`. Nothing needs a Release: the next to park has the state from us.
+        // Acquire pairs with the Release of `park`. Nothing needs a Release: the next to park has
+        // the state from us.
         self.word
             .compare_exchange(parked, sequence << 1, Ordering::Acquire, Ordering::Relaxed)
             .ok()?;
-        // SAFETY: the compare-and-swap above ended this parking, which only one can do; the cell is written again only
-        // by who has the state that is taken out here.
+        // SAFETY: the compare-and-swap above ended this parking, which only one can do; the cell is
+        // written again only by who has the state that is taken out here.
         let state = unsafe { (*self.state.get()).take() };
         let state = state.expect("a parking that stands has a state");
         Some(Held { state, home: self.id })

@@ -2,21 +2,33 @@
 //!
 //! Design. Three kinds of claims stand at a shard, and they bind newcomers differently:
 //!
-//! - A *waiter* missed the lock and sleeps. Release wakes the first one and keeps nothing for it. While one is on its
-//!   way, no further one is woken: it will take the lock, and its own release wakes the next; or it misses again, and
-//!   the release of whoever was quicker wakes it again. One that has not come for [`SLOW_NS`] no longer counts.
-//! - A *hand-off*: when somebody took the lock past a first waiter that had already waited [`SLOW_NS`], the release
-//!   after that keeps the lock for this waiter. A hand-off binds for [`SLOW_NS`], and the next follows
-//!   [`HAND_OFF_PAUSE_NS`] later at the earliest; otherwise a crowd of old waiters would bring the lock down from its
-//!   own speed to that of wake-ups, one after another.
-//! - A *reservation* belongs to a call that needs several shards; it carries the call's ticket, and the lowest ticket
-//!   goes first. It binds until its time, so that a reservation whose owner waits elsewhere for a slow call doesn't
-//!   spread that wait; the owner is asked to come back then and to renew or withdraw it.
+//! - A *waiter* missed the lock and sleeps. Release wakes the first one and keeps nothing for it.
+//!   While one is on its way, no further one is woken: it will take the lock, and its own release
+//!   wakes the next; or it misses again, and the release of whoever was quicker wakes it again. One
+//!   that has not come for [`SLOW_NS`] no longer counts.
+//! - A *hand-off*: when somebody took the lock past a first waiter that had already waited
+//!   [`SLOW_NS`], the release after that keeps the lock for this waiter. A hand-off binds for
+//!   [`SLOW_NS`], and the next follows [`HAND_OFF_PAUSE_NS`] later at the earliest; otherwise a
+//!   crowd of old waiters would bring the lock down from its own speed to that of wake-ups, one
+//!   after another.
+//! - A *reservation* belongs to a call that needs several shards; it carries the call's ticket, and
+//!   the lowest ticket goes first. It binds until its time, so that a reservation whose owner waits
+//!   elsewhere for a slow call doesn't spread that wait; the owner is asked to come back then and
+//!   to renew or withdraw it.
 //!
-//! None of these guards the data: the lock bit alone does. A mistake here costs fairness or, at worst, a wake-up. The
-//! rule that no wake-up is lost: *whenever the lock is free and somebody stands here, one of those who stand here has
-//! been woken and has not come yet*; and whoever is woken takes the lock, misses it (and stands here again), or leaves;
-//! each of the three passes through this file and chooses anew.
+//! None of these guards the data: the lock bit alone does. A mistake here costs fairness or, at
+//! worst, a wake-up. The rule that no wake-up is lost: while the lock is free and somebody stands
+//! here, one of these holds:
+//!
+//! - a hand-off stands; its owner has been woken and has not come yet;
+//! - the lowest reservation that binds has been woken and has not come yet; or its owner has seen
+//!   this shard free and waits for another one, whose holder will wake it;
+//! - nothing binds, and a waiter has been woken and has not come yet.
+//!
+//! Whoever is woken takes the lock, misses it (and stands here again), or leaves; each of these
+//! passes through this file, which then chooses anew. Two traps: who was handed the lock may take
+//! it however late it comes, since the reservations were not told; and who gives up a hand-off
+//! passes it on, even when it stays with a reservation.
 
 use std::collections::VecDeque;
 
@@ -83,8 +95,9 @@ impl Queue {
         }
     }
 
-    /// Places a reservation or renews it; it stands for the token's place among the waiters too. True if the lock had
-    /// been handed to the token: others may rely on its taking it, so the caller chooses the next then.
+    /// Places a reservation or renews it; it stands for the token's place among the waiters too.
+    /// True if the lock had been handed to the token: others may rely on its taking it, so the
+    /// caller chooses the next then.
     pub(super) fn reserve(&mut self, reservation: Reservation) -> bool {
         let was_handed = self.handed.as_ref().is_some_and(|it| it.token == reservation.token);
         self.leave(reservation.token);
@@ -104,8 +117,9 @@ impl Queue {
         self.handed.take_if(|handed| handed.token == token);
     }
 
-    /// The lock is free, or is about to be: decides who is woken and whether the lock is kept for it. `letting_go` is a
-    /// call that lets go of a shard that it has reserved, to wait for another one, and needs no waking.
+    /// The lock is free, or is about to be: decides who is woken and whether the lock is kept for
+    /// it. `letting_go` is a call that lets go of a shard that it has reserved, to wait for another
+    /// one, and needs no waking.
     pub(super) fn choose(&mut self, now: u64, letting_go: Option<Token>) -> Wakes {
         self.handed.take_if(|handed| handed.until <= now);
         if self.handed.is_some() {
@@ -122,7 +136,8 @@ impl Queue {
             self.hand_off(token, now);
             return Wakes([Some(token), None]);
         }
-        // One that has lapsed comes back by itself; that it is first by its ticket makes it worth asking again now.
+        // One that has lapsed comes back by itself; that it is first by its ticket makes it worth
+        // asking again now.
         let lapsed = self.reserved.first().filter(|first| first.until <= now);
         let lapsed = lapsed.map(|first| first.token);
         let next = match lowest {
@@ -156,7 +171,8 @@ impl Queue {
         self.waiting.is_empty() && self.reserved.is_empty()
     }
 
-    /// Does a free lock need another look here at its next release? Waiters don't: one of them is on its way.
+    /// Does a free lock need another look here at its next release? Waiters don't: one of them is
+    /// on its way.
     pub(super) fn is_reserved(&self) -> bool {
         !self.reserved.is_empty()
     }

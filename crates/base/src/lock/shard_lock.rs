@@ -12,21 +12,25 @@
 //! - `RESERVED`: a newcomer must ask the queue whether the free lock is for somebody else.
 //!
 //! `WAITERS` and `RESERVED` change only under the queue's mutex, so whoever holds the mutex and sees one of them set
-//! knows that nobody moves past it. Taking a free lock is one compare-and-swap that keeps `WAITERS`; letting go of a lock
-//! without flags is one compare-and-swap to zero. A missed attempt sets `WAITERS` under the mutex, by a compare-and-swap
-//! that fails if the holder let go in the meantime: so either the holder sees the flag and comes for the mutex, or the
-//! attempt sees the lock free.
+//! knows that nobody moves past it. Taking a free lock is one compare-and-swap that keeps
+//! `WAITERS`; letting go of a lock without flags is one compare-and-swap to zero. A missed attempt
+//! sets `WAITERS` under the mutex, by a compare-and-swap that fails if the holder let go in the
+//! meantime: so either the holder sees the flag and comes for the mutex, or the attempt sees the
+//! lock free.
 //!
 //! `WAITERS` is cleared while a woken waiter is on its way, so that those who are quicker run at the speed of two
 //! compare-and-swaps meanwhile; it is set again by the next who misses.
 //!
-//! The time in the word is the one that the holder passed; that saves a store, and a release needs no clock: whether a
-//! waiter has waited too long is judged by when the holder took the lock past it.
+//! The time in the word is the one that the holder passed; that saves a store, and a release needs
+//! no clock: whether a waiter has waited too long is judged by when the holder took the lock past
+//! it.
 //!
-//! A guard that is dropped by a panic lets go as any other: there is no poisoning, since the process ends.
+//! A guard that is dropped by a panic lets go as any other: there is no poisoning, since the
+//! process ends.
 //!
-//! Rejected: a queue lock that hands over on each release (each hand-over is a wake-up: 5 to 50 µs instead of 0.1); a
-//! byte-sized lock with the time beside it (one more store per call, and two words to read for a watcher).
+//! Rejected: a queue lock that hands over on each release (each hand-over is a wake-up: 5 to 50 µs
+//! instead of 0.1); a byte-sized lock with the time beside it (one more store per call, and two
+//! words to read for a watcher).
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -45,8 +49,8 @@ const RESERVED: u64 = 4;
 const FLAGS: u64 = WAITERS | RESERVED;
 const SINCE_SHIFT: u32 = 3;
 
-/// One shard's data, and who may touch it. Two of them never share a cache line, nor a pair of lines that is fetched
-/// together.
+/// One shard's data, and who may touch it. Two of them never share a cache line, nor a pair of
+/// lines that is fetched together.
 #[repr(C, align(128))]
 pub struct ShardLock<T> {
     word: AtomicU64,
@@ -56,12 +60,13 @@ pub struct ShardLock<T> {
     waker: Arc<dyn Wake>,
 }
 
-// SAFETY: `value` is reached only through a `Guard`, of which the lock bit allows one at a time, or by `&mut self`; the
-// value moves between threads with the guard, so it must be `Send`.
+// SAFETY: `value` is reached only through a `Guard`, of which the lock bit allows one at a time, or
+// by `&mut self`; the value moves between threads with the guard, so it must be `Send`.
 unsafe impl<T: Send> Sync for ShardLock<T> {}
 
 impl<T> ShardLock<T> {
-    /// A free lock. `index` is its place in the slice that [`acquire_set`](super::acquire_set) is called with.
+    /// A free lock. `index` is its place in the slice that [`acquire_set`](super::acquire_set) is
+    /// called with.
     pub fn new(index: u32, value: T, waker: Arc<dyn Wake>) -> Self {
         Self {
             word: AtomicU64::new(0),
@@ -116,7 +121,8 @@ impl<T> ShardLock<T> {
         self.acquire_slow(claim, token, now)
     }
 
-    /// Takes the lock for the caller that is alone behind the gate, whoever it is kept for: they can't come.
+    /// Takes the lock for the caller that is alone behind the gate, whoever it is kept for: they
+    /// can't come.
     ///
     /// # Panics
     /// When it is held, because then somebody runs a call without being inside the gate.
@@ -147,7 +153,7 @@ impl<T> ShardLock<T> {
 
     /// Is it held by a slow call?
     pub(super) fn is_slow(&self, now: u64) -> bool {
-        self.held_since().is_some_and(|since| SLOW_NS <= now.saturating_sub(since))
+        SLOW_NS <= now && self.held_since().is_some_and(|since| since <= now - SLOW_NS)
     }
 
     /// A look that decides whether another attempt is worth it.
@@ -164,15 +170,10 @@ impl<T> ShardLock<T> {
         stands: bool,
         now: u64,
     ) -> Option<Guard<'_, T>> {
-        // Relaxed: the compare-and-swaps decide. A stale "locked" costs another attempt.
-        let word = self.word.load(Ordering::Relaxed);
-        if word & LOCKED != 0 {
-            return None;
+        if stands || ticket.is_some() {
+            return self.take(&mut self.queue.lock(), token, ticket, now);
         }
-        if word & RESERVED == 0 && !stands {
-            return self.try_lock(now);
-        }
-        self.take(&mut self.queue.lock(), token, ticket, now)
+        self.try_lock(now)
     }
 
     /// Takes the lock, or leaves `token` waiting: one or the other, with no gap between.
@@ -192,8 +193,8 @@ impl<T> ShardLock<T> {
         guard
     }
 
-    /// Sets the shard aside for a call. Whoever holds it wakes the reservation when it lets go; nobody with a higher
-    /// ticket takes it from now on.
+    /// Sets the shard aside for a call. Whoever holds it wakes the reservation when it lets go;
+    /// nobody with a higher ticket takes it from now on.
     #[cold]
     pub(super) fn reserve(&self, reservation: Reservation, now: u64) {
         let mut queue = self.queue.lock();
@@ -212,11 +213,13 @@ impl<T> ShardLock<T> {
         let mut queue = self.queue.lock();
         queue.leave(token);
         let word = self.word.load(Ordering::Relaxed);
-        // Relaxed, and a plain store: the lock is held here and the mutex too, so nobody else writes the word.
+        // Relaxed, and a plain store: the lock is held here and the mutex too, so nobody else
+        // writes the word.
         self.word.store((word & !FLAGS) | held_flags(&queue), Ordering::Relaxed);
     }
 
-    /// Nothing stands here for `token` any more; a wake-up, hand-off or reservation that it had passes on.
+    /// Nothing stands here for `token` any more; a wake-up, hand-off or reservation that it had
+    /// passes on.
     #[cold]
     pub(super) fn leave(&self, token: Token, now: u64) {
         let mut queue = self.queue.lock();
@@ -224,7 +227,8 @@ impl<T> ShardLock<T> {
         self.pass_on(queue, now, None);
     }
 
-    /// Somebody gave up a place: if the lock is free, whoever is next is woken; if not, its holder will do that.
+    /// Somebody gave up a place: if the lock is free, whoever is next is woken; if not, its holder
+    /// will do that.
     fn pass_on(&self, mut queue: MutexGuard<'_, Queue>, now: u64, letting_go: Option<Token>) {
         let mut wakes = None;
         let mut word = self.word.load(Ordering::Relaxed);
@@ -235,8 +239,9 @@ impl<T> ShardLock<T> {
                 wakes.get_or_insert_with(|| queue.choose(now, letting_go));
                 free_flags(&queue)
             };
-            // Relaxed: it changes flags only. As a read-modify-write it carries on the release sequence of whoever let
-            // go last, so that the next to take the lock still pairs with that Release.
+            // Relaxed: it changes flags only. As a read-modify-write it carries on the release
+            // sequence of whoever let go last, so that the next to take the lock still pairs with
+            // that Release.
             match self.word.compare_exchange(
                 word,
                 (word & !FLAGS) | flags,
@@ -296,7 +301,8 @@ impl<T> ShardLock<T> {
         Err(Queued { retry_at: None })
     }
 
-    /// Under the queue's mutex: takes the lock, or sets `WAITERS`, so that the holder comes for the mutex.
+    /// Under the queue's mutex: takes the lock, or sets `WAITERS`, so that the holder comes for the
+    /// mutex.
     #[cold]
     fn take(
         &self,
@@ -305,12 +311,13 @@ impl<T> ShardLock<T> {
         ticket: Option<u64>,
         now: u64,
     ) -> Option<Guard<'_, T>> {
-        let mut word = self.word.load(Ordering::Relaxed);
+        // A guess; the first compare-and-swap corrects it.
+        let mut word = 0;
         loop {
             let takes = word & LOCKED == 0 && queue.admits(token, ticket, now);
             let wanted = if takes { held_since(now) | word } else { word | WAITERS };
-            // Acquire pairs with the Release of whoever let go last. Even when nothing changes, it proves that the word
-            // was not stale.
+            // Acquire pairs with the Release of whoever let go last. Even when nothing changes, it
+            // proves that the word was not stale.
             match self.word.compare_exchange(word, wanted, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) if takes => break,
                 Ok(_) => return None,
@@ -318,14 +325,16 @@ impl<T> ShardLock<T> {
             }
         }
         queue.took(token);
-        // Relaxed, and a plain store: the lock is held here and the mutex too, so nobody else writes the word.
+        // Relaxed, and a plain store: the lock is held here and the mutex too, so nobody else
+        // writes the word.
         self.word.store(held_since(now) | held_flags(queue), Ordering::Relaxed);
         Some(self.guard())
     }
 
     #[inline]
     fn release(&self, letting_go: Option<Token>) {
-        // Relaxed: only flags can have changed since this thread took the lock, and the compare-and-swap sees them.
+        // Relaxed: only flags can have changed since this thread took the lock, and the
+        // compare-and-swap sees them.
         let word = self.word.load(Ordering::Relaxed);
         // Release pairs with the Acquire of whoever takes the lock next.
         if word & FLAGS != 0
@@ -340,8 +349,8 @@ impl<T> ShardLock<T> {
         let mut queue = self.queue.lock();
         let since = self.word.load(Ordering::Relaxed) >> SINCE_SHIFT;
         let wakes = queue.choose(since, letting_go);
-        // Release pairs with the Acquire of whoever takes the lock next. A plain store: the lock is held here and the
-        // mutex too, so nobody else writes the word.
+        // Release pairs with the Acquire of whoever takes the lock next. A plain store: the lock is
+        // held here and the mutex too, so nobody else writes the word.
         self.word.store(free_flags(&queue), Ordering::Release);
         drop(queue);
         for token in wakes.tokens() {
@@ -380,14 +389,16 @@ impl<T> Deref for Guard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the guard's holder alone has the lock bit, and `&self` borrows the guard, so nobody writes the value.
+        // SAFETY: the guard's holder alone has the lock bit, and `&self` borrows the guard, so
+        // nobody writes the value.
         unsafe { &*self.lock.value.get() }
     }
 }
 
 impl<T> DerefMut for Guard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the guard's holder alone has the lock bit, and `&mut self` borrows the guard exclusively.
+        // SAFETY: the guard's holder alone has the lock bit, and `&mut self` borrows the guard
+        // exclusively.
         unsafe { &mut *self.lock.value.get() }
     }
 }

@@ -14,9 +14,9 @@ pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
 
 /// How many pauses lie between the looks of one spin; their sum is the longest spin.
 ///
-/// A pause takes 10 to 45 ns, so this is about 2 to 6 µs: longer than a short call holds a shard, shorter than a
-/// thread's trip through the kernel. The gaps grow so that the holder can take and release the lock several times with
-/// its line undisturbed.
+/// A pause takes 10 to 45 ns, so this is about 2 to 6 µs: longer than a short call holds a shard,
+/// shorter than a thread's trip through the kernel. The gaps grow so that the holder can take and
+/// release the lock several times with its line undisturbed.
 #[cfg(not(loom))]
 const PAUSES: [u32; 9] = [1, 2, 4, 8, 16, 24, 32, 32, 32];
 

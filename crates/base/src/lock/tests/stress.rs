@@ -1,8 +1,8 @@
 //! Threads with many calls each, which suspend and resume them as the server's loops do: nothing is counted twice or
 //! lost, nobody meets anybody inside, and every call comes to its end (no wake-up is lost).
 //!
-//! Time is a counter that every attempt moves on by some µs, so that calls become slow, hand-offs are made and
-//! reservations lapse many times in a run that takes a second.
+//! Time is a counter that every attempt moves on by some µs, so that calls become slow, hand-offs
+//! are made and reservations lapse many times in a run that takes a second.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
