@@ -251,6 +251,7 @@ impl<'e> Executor<'e> {
         argv: Argv<'_>,
         reply: &mut Reply,
     ) -> Flow {
+        session.last_command = Some(entry);
         if let Err(error) = admit::admit(&self.settings, session, entry, argv) {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;

@@ -30,6 +30,8 @@ pub struct Session {
     pub claim: Claim,
     /// Progress of a call that waits for the gate.
     pub gate_claim: GateClaim,
+    /// What it called last.
+    pub last_command: Option<&'static Entry>,
     /// When the present wait began, in monotonic nanoseconds.
     pub waiting_since: Option<u64>,
     /// What the server keeps of this client beside the logical state (its registry record).
@@ -93,6 +95,7 @@ impl Session {
             is_closing: false,
             claim: Claim::default(),
             gate_claim: GateClaim::default(),
+            last_command: None,
             waiting_since: None,
             record,
         }

@@ -45,6 +45,3 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Shards per loop.
 pub const SHARDS_PER_LOOP: usize = 64;
-
-/// Bytes of a value that the reclaimer frees before it lets others go first.
-pub const RECLAIM_PIECE_BYTES: usize = 64 << 10;

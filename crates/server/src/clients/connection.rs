@@ -82,6 +82,8 @@ impl Connection {
         counts.memory_bytes.store(self.memory_bytes() as u64, Relaxed);
         let lasting = counts.flags.load(Relaxed) & flags::LASTING;
         counts.flags.store(lasting | self.flags(), Relaxed);
+        let command = self.session.last_command.map_or(0, |entry| entry.id + 1);
+        counts.command.store(command as u32, Relaxed);
         let protocol = if self.session.protocol == Protocol::Resp3 { 3 } else { 2 };
         counts.protocol.store(protocol, Relaxed);
         let watched = self.session.watched.len();
@@ -119,4 +121,19 @@ pub struct ServedCounts {
     pub bytes_read: u64,
     pub bytes_written: u64,
     pub commands: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::stream::Endpoint;
+
+    /// What an idle connection costs beside the kernel's own: its box, its record, its place in the registry.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let registry_entry = 2 * size_of::<(u64, Arc<ClientRecord>)>();
+        let total = size_of::<Connection>() + size_of::<ClientRecord>() + registry_entry;
+        assert!(total < 1024, "{total} bytes");
+        assert!(size_of::<Endpoint>() <= 64);
+    }
 }
