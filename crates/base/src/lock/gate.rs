@@ -214,7 +214,7 @@ impl Gate {
         let mut door = self.door.lock();
         let found = word.load(Ordering::Relaxed);
         assert!(found & INSIDE == 0, "a slot belongs to one thread, which enters it once");
-        if found & CLOSED != 0 {
+        if found & CLOSED != 0 && !door.is_closing(token) {
             // The bit changes only under the mutex, so whoever opens the gate finds this token.
             door.entrants.push(token);
             door.refused_since[slot].get_or_insert(now);
@@ -223,9 +223,9 @@ impl Gate {
         }
         // A plain store: the slot is this thread's, and the other bits change only under the mutex,
         // by which what the exclusive caller did is seen.
-        word.store(mark(now), Ordering::Relaxed);
+        word.store(mark(now) | found & CLOSED, Ordering::Relaxed);
         door.refused_since[slot] = None;
-        let wake = door.goes_on(now);
+        let wake = if found & CLOSED == 0 { door.goes_on(now) } else { None };
         drop(door);
         self.wake_all(wake);
         Ok(Inside { gate: self, slot })
@@ -380,6 +380,17 @@ impl Door {
         first.token == token
             || now.saturating_sub(first.since) < SLOW_NS
             || first.woken_at.is_none_or(|woken_at| SLOW_NS <= now.saturating_sub(woken_at))
+    }
+
+    /// Is it `token` that shuts the others out, and has come back? It need not be woken then.
+    fn is_closing(&mut self, token: Token) -> bool {
+        match &mut self.phase {
+            Phase::Closing { closer, sleeps } if *closer == token => {
+                *sleeps = false;
+                true
+            }
+            Phase::Open | Phase::Closing { .. } | Phase::Held { .. } => false,
+        }
     }
 
     /// Must the gate stay open for threads that were refused for too long? They lose that right

@@ -382,6 +382,22 @@ impl Door {
         }
     }
 
+    /// One that enters first each time, as a call is admitted before it asks to be alone.
+    fn call_admitted_alone(&self, slot: usize, token: u64) {
+        let mut claim = GateClaim::default();
+        loop {
+            if let Ok(inside) = self.gate.enter(slot, Token(token), 0) {
+                count(&self.cells[slot]);
+                drop(inside);
+                if let Ok(alone) = self.gate.close(&mut claim, Token(token), 0, false) {
+                    self.cells.iter().for_each(count);
+                    return drop(alone);
+                }
+            }
+            self.bells.wait(Token(token));
+        }
+    }
+
     fn call_alone(&self, token: u64, now: u64, insists: bool) {
         let mut claim = GateClaim::default();
         loop {
@@ -438,6 +454,24 @@ fn the_gate_an_entrant_and_two_closers() {
         door.call_alone(2, 0, false);
         join(others);
         door.assert_counts(&[4]);
+    });
+}
+
+#[test]
+fn the_gate_an_entrant_and_a_closer_that_enters() {
+    check_within(2, || {
+        let door = Door::new(2, 3);
+        let others = [
+            spawn_at(&door, |door| {
+                door.call_inside(0, 0, 0);
+                door.call_inside(0, 0, 0);
+            }),
+            spawn_at(&door, |door| door.call_alone(2, 0, false)),
+        ];
+        door.call_admitted_alone(1, 1);
+        join(others);
+        // SAFETY: nobody else is left.
+        door.cells[0].with(|cell| assert_eq!(unsafe { *cell }, 4));
     });
 }
 

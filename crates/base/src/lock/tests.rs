@@ -366,6 +366,32 @@ fn the_gate_is_kept_open_for_threads_that_were_refused_for_long() {
 }
 
 #[test]
+fn the_exclusive_caller_may_enter_while_it_shuts_the_others_out() {
+    let (gate, woken) = gate(3);
+    let mut claim = GateClaim::default();
+    let other = gate.enter(0, Token(1), 0).unwrap();
+    assert!(gate.close(&mut claim, Token(2), 0, false).is_err());
+    let own = gate.enter(1, Token(2), 1).unwrap();
+    assert!(gate.enter(2, Token(3), 1).is_err());
+    drop(other);
+    assert!(woken.take().is_empty(), "it is here");
+    drop(own);
+    assert!(woken.take().is_empty(), "it is here still");
+    drop(gate.close(&mut claim, Token(2), 2, false).unwrap());
+    assert_eq!(woken.take(), [3]);
+    // If it thinks better of it, the others enter, while it is inside.
+    let other = gate.enter(0, Token(1), 3).unwrap();
+    assert!(gate.close(&mut claim, Token(2), 3, false).is_err());
+    let own = gate.enter(1, Token(2), 4).unwrap();
+    assert!(gate.enter(2, Token(3), 4).is_err());
+    gate.withdraw(&mut claim, Token(2));
+    assert_eq!(woken.take(), [3]);
+    drop((gate.enter(2, Token(3), 5).unwrap(), own, other));
+    drop(gate.close(&mut claim, Token(2), 6, false).unwrap());
+    assert!(woken.take().is_empty());
+}
+
+#[test]
 fn the_gate_opens_when_the_exclusive_caller_withdraws() {
     let (gate, woken) = gate(1);
     let (mut claim, mut other) = (GateClaim::default(), GateClaim::default());

@@ -87,16 +87,17 @@ impl World {
     /// One attempt of one call; the shards that it counted in, or why it waits.
     fn attempt(&self, loop_index: usize, task: &mut Task, rng: &mut Rng) -> Result<u64, Queued> {
         let now = self.now(rng);
+        let inside = self.gate.enter(loop_index, task.token, now)?;
         if task.kind == Kind::Everything {
             let insists =
                 task.gate_claim.waiting_since().is_some_and(|since| since + 20 * SLOW_NS < now);
+            drop(inside);
             let alone = self.gate.close(&mut task.gate_claim, task.token, now, insists)?;
             for lock in &self.locks {
                 visit(&mut lock.lock_alone(&alone, now), rng);
             }
             return Ok(self.locks.len() as u64);
         }
-        let inside = self.gate.enter(loop_index, task.token, now)?;
         if let (Kind::One, [index]) = (task.kind, &*task.indices) {
             let lock = &self.locks[*index as usize];
             visit(&mut *lock.acquire(&mut task.claim, task.token, now)?, rng);
