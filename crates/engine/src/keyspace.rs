@@ -27,7 +27,7 @@ impl Keyspace {
         let hints: Arc<[PrefetchHint]> =
             (0..shards * databases).map(|_| PrefetchHint::default()).collect();
         let shard = |index: usize| LockedShard {
-            data: Shard::new(databases, Arc::clone(&hints), index * databases, seed ^ index as u64),
+            data: Shard::new(databases, Arc::clone(&hints), index * databases, seed),
             watched: WatchTable::default(),
         };
         let locks =
