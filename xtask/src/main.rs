@@ -1,7 +1,8 @@
-//! All automation of the project: `cargo xtask test`, `tidy`, `ci`, `cases`.
+//! All automation of the project: `cargo xtask bench`, `test`, `tidy`, `ci`, `cases`.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks there")]
 
+mod bench;
 mod cases;
 mod ci;
 mod process;
@@ -16,6 +17,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
+    /// Measure Ochre beside other servers.
+    Bench(Box<bench::Options>),
     /// Run case files against any server, or record the replies of one.
     Cases(cases::Options),
     /// The checks of one CI job.
@@ -28,6 +31,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
+        Task::Bench(options) => bench::run(&options),
         Task::Cases(options) => cases::run(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Test(options) => test::run(&options),
