@@ -74,6 +74,16 @@ pub fn integer(argument: &[u8]) -> Result<i64, CommandError> {
     numbers::parse_i64(argument).ok_or(CommandError::NotAnInteger)
 }
 
+/// An argument as a 32-bit integer.
+pub fn integer_32(argument: &[u8]) -> Result<i32, CommandError> {
+    i32::try_from(integer(argument)?).map_err(|_| CommandError::OutOfRange32)
+}
+
+/// An argument as text for an error message.
+pub fn shown(argument: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(argument).into()
+}
+
 /// An argument as a finite or infinite float.
 pub fn float(argument: &[u8]) -> Result<f64, CommandError> {
     numbers::parse_f64(argument).ok_or(CommandError::NotAFloat)

@@ -56,6 +56,22 @@ impl Command {
         run: |_| Ok(()),
     };
 
+    /// All ACL categories: the row's own, and those that follow from its flags.
+    pub fn categories(&self) -> Categories {
+        let is_script = self.group == Group::Scripting;
+        let implied = [
+            (self.flags.has(Flags::READONLY) && !is_script, Categories::READ),
+            (self.flags.has(Flags::WRITE) && !is_script, Categories::WRITE),
+            (self.flags.has(Flags::ADMIN), Categories::ADMIN.with(Categories::DANGEROUS)),
+            (self.flags.has(Flags::PUBSUB), Categories::PUBSUB),
+            (self.flags.has(Flags::BLOCKING), Categories::BLOCKING),
+            (self.flags.has(Flags::FAST), Categories::FAST),
+            (!self.flags.has(Flags::FAST), Categories::SLOW),
+        ];
+        let implied = implied.iter().filter(|(is_implied, _)| *is_implied);
+        implied.fold(self.acl, |all, (_, category)| all | *category)
+    }
+
     /// Whether `count` arguments (name included) satisfy the arity.
     pub fn accepts(&self, count: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;

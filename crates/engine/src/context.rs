@@ -92,22 +92,40 @@ impl<'c, 'e> Ctx<'c, 'e> {
         outcome
     }
 
-    /// Walks over all shards, one at a time (reach slices; inside EXEC and scripts all are held).
-    /// `visit` may be called several times for a shard until it says that it is done with it, and
-    /// should not take longer than a millisecond each time.
-    pub fn walk_shards(
-        &mut self,
-        mut visit: impl FnMut(u32, &mut LockedShard) -> ControlFlow<(), Walk>,
-    ) {
-        let shards = self.data.keyspace().locks().len() as u32;
+    /// The shards one by one (reach slices; inside EXEC and scripts all are held), and the reply.
+    pub fn slices(&mut self) -> (Slices<'_, 'e>, &mut Reply) {
+        let slices = Slices { data: self.data, engine: self.engine, host: self.host };
+        (slices, self.reply)
+    }
+
+    /// Visits every shard once, for what takes a moment only.
+    pub fn each_shard(&mut self, mut visit: impl FnMut(&mut LockedShard)) {
+        self.slices().0.walk(|_, shard| {
+            visit(shard);
+            ControlFlow::Continue(Walk::Next)
+        });
+    }
+
+    fn other_hash(&self, index: usize, bytes: &[u8]) -> u64 {
+        let place = self.keys.binary_search_by_key(&index, |key| key.argument);
+        place.map_or_else(|_| self.data.keyspace().hash(bytes), |place| self.keys[place].hash)
+    }
+}
+
+/// The shards, one at a time. A visit should not take longer than a millisecond.
+pub struct Slices<'c, 'e> {
+    data: &'c mut Data<'e>,
+    engine: &'e Engine,
+    host: &'e dyn Host,
+}
+
+impl Slices<'_, '_> {
+    /// Walks over all shards. `visit` may be called several times for a shard, until it says that
+    /// it is done with it.
+    pub fn walk(&mut self, mut visit: impl FnMut(u32, &mut LockedShard) -> ControlFlow<(), Walk>) {
         let mut index = 0;
-        while index < shards {
-            let step = if self.data.exclusive.is_some() {
-                visit(index, self.data.shard_at(index))
-            } else {
-                self.visit_free(index, &mut visit)
-            };
-            match step {
+        while index < self.len() {
+            match self.visit(index, |shard| visit(index, shard)) {
                 ControlFlow::Break(()) => return,
                 ControlFlow::Continue(Walk::Again) => {}
                 ControlFlow::Continue(Walk::Next) => index += 1,
@@ -115,31 +133,24 @@ impl<'c, 'e> Ctx<'c, 'e> {
         }
     }
 
-    /// Visits every shard once, for what takes a moment only.
-    pub fn each_shard(&mut self, mut visit: impl FnMut(&mut LockedShard)) {
-        self.walk_shards(|_, shard| {
-            visit(shard);
-            ControlFlow::Continue(Walk::Next)
-        });
-    }
-
-    fn visit_free(
-        &mut self,
-        index: u32,
-        visit: &mut impl FnMut(u32, &mut LockedShard) -> ControlFlow<(), Walk>,
-    ) -> ControlFlow<(), Walk> {
+    /// Visits one shard, as soon as it is free.
+    pub fn visit<R>(&mut self, index: u32, visit: impl FnOnce(&mut LockedShard) -> R) -> R {
+        if self.data.exclusive.is_some() {
+            return visit(self.data.shard_at(index));
+        }
+        let lock = &self.data.keyspace().locks()[index as usize];
         loop {
-            let lock = &self.data.keyspace().locks()[index as usize];
             if let Some(mut shard) = lock.try_lock(self.engine.clock().now_ns()) {
-                return visit(index, &mut shard);
+                return visit(&mut shard);
             }
             self.host.relax();
         }
     }
 
-    fn other_hash(&self, index: usize, bytes: &[u8]) -> u64 {
-        let place = self.keys.binary_search_by_key(&index, |key| key.argument);
-        place.map_or_else(|_| self.data.keyspace().hash(bytes), |place| self.keys[place].hash)
+    /// How many shards there are.
+    #[expect(clippy::len_without_is_empty, reason = "there is always a shard")]
+    pub fn len(&self) -> u32 {
+        self.data.keyspace().locks().len() as u32
     }
 }
 

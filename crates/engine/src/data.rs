@@ -9,6 +9,7 @@
 use crate::error::CommandError;
 use crate::events::Event;
 use crate::keyspace::{Keyspace, LockedShard};
+use crate::lfu::{AccessMark, Frequency};
 use crate::statistics::ThreadStatistics;
 use base::lock::{Exclusive, Guard, Inside};
 use base::rand::Rng;
@@ -28,8 +29,10 @@ pub struct Data<'e> {
     pub db: usize,
     /// Wall clock in milliseconds, fixed once the locks were held.
     pub now_ms: u64,
-    /// What reads leave in an entry's access clock.
+    /// The access clock of a new entry, and what a use leaves in it if it is a time.
     pub access_clock: u32,
+    /// How uses are counted, when access clocks hold frequencies.
+    pub frequency: Option<Frequency>,
     /// Whether reads leave the access clock alone (CLIENT NO-TOUCH).
     pub is_no_touch: bool,
     /// Whether keys past their deadline are removed when met (off while replaying).
@@ -57,6 +60,7 @@ impl<'e> Data<'e> {
             db: 0,
             now_ms: 0,
             access_clock: 0,
+            frequency: None,
             is_no_touch: false,
             rng: Rng::new(seed),
             statistics,
@@ -72,17 +76,27 @@ impl<'e> Data<'e> {
     /// The entry of `key` for reading: counted as hit or miss, and touched.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let (clock, touches, statistics) = (self.access_clock, !self.is_no_touch, self.statistics);
+        let (mark, statistics) = (self.access_mark(), self.statistics);
         let found = self.live(key);
         let Some(mut entry) = found else {
             statistics.keyspace_misses.add(1);
             return None;
         };
         statistics.keyspace_hits.add(1);
-        if touches {
-            entry.touch(clock);
-        }
+        mark.apply(&mut entry);
         Some(entry.into_ref())
+    }
+
+    /// The entry of `key` for reading something about it: counted, but not touched.
+    pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let statistics = self.statistics;
+        let found = self.peek(key);
+        let counter = match found {
+            Some(_) => &statistics.keyspace_hits,
+            None => &statistics.keyspace_misses,
+        };
+        counter.add(1);
+        found
     }
 
     /// The entry of `key` without counting or touching it.
@@ -94,11 +108,9 @@ impl<'e> Data<'e> {
     /// The entry of `key` for a change in place; say what happened with [`Data::changed`].
     #[inline]
     pub fn write(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
-        let (clock, touches) = (self.access_clock, !self.is_no_touch);
+        let mark = self.access_mark();
         let mut entry = self.live(key)?;
-        if touches {
-            entry.touch(clock);
-        }
+        mark.apply(&mut entry);
         Some(entry)
     }
 
@@ -128,7 +140,7 @@ impl<'e> Data<'e> {
     /// Sets `key` to a string, whatever it was, with the given deadline (or none).
     #[inline]
     pub fn set_string(&mut self, key: Key<'_>, value: &[u8], deadline: Option<u64>) {
-        let (clock, reclaim) = (self.access_clock, self.reclaim);
+        let (clock, reclaim) = (self.clock_for(key), self.reclaim);
         if let Some(old) = self.database(key.hash).set_string(key, value, deadline, clock) {
             free(reclaim, old);
         }
@@ -248,6 +260,25 @@ impl<'e> Data<'e> {
                 None
             }
         }
+    }
+
+    #[inline]
+    fn access_mark(&mut self) -> AccessMark {
+        match self.frequency {
+            _ if self.is_no_touch => AccessMark::Leave,
+            None => AccessMark::Time(self.access_clock),
+            Some(frequency) => AccessMark::Count(frequency, self.rng.next_f64()),
+        }
+    }
+
+    /// The access clock of a value that is about to be set: a counted frequency outlives it.
+    #[inline]
+    fn clock_for(&mut self, key: Key<'_>) -> u32 {
+        if self.frequency.is_none() {
+            return self.access_clock;
+        }
+        let old = self.peek(key).map(EntryRef::access_clock);
+        old.unwrap_or(self.access_clock)
     }
 
     #[cold]

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CommandError {
     AppendTooLarge,
+    ArgumentCountInvalid,
     AuthWithoutPassword,
     BadPort(Box<str>),
     BitOffset,
@@ -21,9 +22,10 @@ pub enum CommandError {
     ClientNameInvalid,
     ClientNotFound,
     ClientType(Box<str>),
+    CommandInvalid,
     ConfigSet(Box<str>),
     ConfigUnknown(Box<str>),
-    CopySameObject,
+    CursorInvalid,
     DatabaseIndexInvalid,
     DatabaseIndexOutOfRange,
     DebugDenied,
@@ -37,12 +39,12 @@ pub enum CommandError {
     ExpireOption(Box<str>),
     ExpireTimeInvalid(&'static str),
     FirstDatabaseIndexInvalid,
+    HelloOption(Box<str>),
     ImportModeOff,
     IncrementNotFinite,
     IncrementOverflow,
     InternalInconsistency(&'static str),
     KeySpecInvalid,
-    KeysNotFound,
     LcsLenAndIdx,
     LcsTooLarge,
     LcsWrongType,
@@ -69,11 +71,14 @@ pub enum CommandError {
     /// What the world outside of the engine answered.
     Outside(Box<str>),
     OutOfRange,
+    OutOfRange32,
     OutOfRangePositive,
     PauseMode,
+    ProtocolInvalid,
     ProtocolUnsupported,
     ReplyTooLarge,
     SameObject,
+    ScanNoValues,
     Script(Box<str>),
     ScriptArgumentCount,
     ScriptArgumentType,
@@ -94,12 +99,14 @@ pub enum CommandError {
     Syntax,
     TimeoutInvalid,
     TimeoutNegative,
+    TypeUnknown(Box<str>),
     UnblockReason,
     UnknownCommand(Box<str>),
     UnknownSubcommand {
         container: Box<str>,
         name: Box<str>,
     },
+    UnknownSubcommandOrArity(Box<str>),
     ValueOutOfRange(&'static str),
     WatchInsideMulti,
     WrongArity(Box<str>),
@@ -116,6 +123,8 @@ impl CommandError {
             Self::AppendTooLarge | Self::StringTooLarge => {
                 "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
             }
+            Self::ArgumentCountInvalid => "ERR Invalid number of arguments specified for command",
+            Self::CommandInvalid => "ERR Invalid command specified",
             Self::AuthWithoutPassword => {
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?"
@@ -134,9 +143,8 @@ impl CommandError {
             }
             Self::ClientNotFound => "ERR No such client",
             Self::Syntax => "ERR syntax error",
-            Self::CopySameObject | Self::SameObject => {
-                "ERR source and destination objects are the same"
-            }
+            Self::CursorInvalid => "ERR invalid cursor",
+            Self::SameObject => "ERR source and destination objects are the same",
             Self::DatabaseIndexInvalid => "ERR invalid DB index",
             Self::DatabaseIndexOutOfRange => "ERR DB index is out of range",
             Self::DebugDenied => {
@@ -158,7 +166,6 @@ impl CommandError {
             Self::IncrementNotFinite => "ERR increment would produce NaN or Infinity",
             Self::IncrementOverflow => "ERR increment or decrement would overflow",
             Self::KeySpecInvalid => "ERR Invalid arguments specified for command",
-            Self::KeysNotFound => "ERR The command has no key arguments",
             Self::LcsTooLarge => {
                 "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
             }
@@ -191,6 +198,7 @@ impl CommandError {
             Self::NotAnInteger => "ERR value is not an integer or out of range",
             Self::NotInTransaction => "ERR Command not allowed inside a transaction",
             Self::NotInScript => "ERR This Redis command is not allowed from script",
+            Self::ScanNoValues => "ERR NOVALUES option can only be used in HSCAN",
             Self::ScriptArgumentCount => "ERR wrong number or type of arguments",
             Self::ScriptArgumentType => {
                 "ERR Lua redis lib command arguments must be strings or integers"
@@ -212,8 +220,12 @@ impl CommandError {
             Self::NumkeysTooLarge => "ERR Number of keys can't be greater than number of args",
             Self::OffsetOutOfRange => "ERR offset is out of range",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
+            Self::OutOfRange32 => {
+                "ERR value is out of range, value must between -2147483648 and 2147483647"
+            }
             Self::OutOfRange => "ERR value is out of range",
             Self::OutOfRangePositive => "ERR value is out of range, must be positive",
+            Self::ProtocolInvalid => "ERR Protocol version is not an integer or out of range",
             Self::ProtocolUnsupported => "NOPROTO unsupported protocol version",
             Self::ReplyTooLarge => "ERR reply too large",
             Self::SecondDatabaseIndexInvalid => "ERR invalid second DB index",
@@ -253,6 +265,7 @@ impl CommandError {
             Self::ExpireTimeInvalid(command) => {
                 format!("ERR invalid expire time in '{command}' command")
             }
+            Self::HelloOption(option) => format!("ERR Syntax error in HELLO option '{option}'"),
             Self::InternalInconsistency(what) => format!("ERR internal inconsistency: {what}"),
             Self::NotInTransactionNamed(name) => {
                 format!("ERR Command '{name}' not allowed inside a transaction")
@@ -263,9 +276,16 @@ impl CommandError {
             Self::ScriptCompile(text) => {
                 format!("ERR Error compiling script (new function): {text}")
             }
+            Self::TypeUnknown(name) => format!("ERR unknown type name '{name}'"),
             Self::UnknownCommand(text) => format!("ERR unknown command {text}"),
             Self::UnknownSubcommand { container, name } => {
                 format!("ERR unknown subcommand '{name}'. Try {container} HELP.")
+            }
+            Self::UnknownSubcommandOrArity(name) => {
+                format!(
+                    "ERR unknown subcommand or wrong number of arguments for '{name}'. \
+                     Try DEBUG HELP."
+                )
             }
             Self::ValueOutOfRange(what) => format!("ERR {what} is out of range"),
             Self::WrongArity(name) => format!("ERR wrong number of arguments for '{name}' command"),

@@ -1,9 +1,20 @@
 //! What commands of the server's own need from the outside: faked in tests.
 
+use crate::session::Session;
+
 /// The outside world, as commands see it.
 pub trait Host: Sync {
     /// The part that the server's own command rows know by its type.
     fn as_any(&self) -> &dyn std::any::Any;
+
+    /// A client has named itself by HELLO.
+    fn client_named(&self, _session: &Session, _name: &[u8]) {}
+
+    /// A client has reset its connection.
+    fn client_reset(&self, _session: &Session) {}
+
+    /// Expiry in the background is switched on or off (DEBUG SET-ACTIVE-EXPIRE).
+    fn set_active_expiry(&self, _is_on: bool) {}
 
     /// Sleeps on this thread (DEBUG SLEEP).
     fn sleep_ns(&self, nanoseconds: u64);

@@ -9,6 +9,8 @@ pub struct KeySpec {
     pub begin: Begin,
     pub find: Find,
     pub flags: KeyFlags,
+    /// What happens in one call, where that depends on its arguments.
+    pub refined: Option<fn(Argv<'_>) -> KeyFlags>,
 }
 
 /// Where the search begins.
@@ -61,13 +63,23 @@ impl KeySpec {
     /// Keys from `first` to `last` (relative to `first`, or negative from the end), every `step`.
     pub const fn range(first: usize, last: i32, step: usize, flags: KeyFlags) -> Self {
         let find = Find::Range { last, step, limit: 0 };
-        Self { begin: Begin::Index(first), find, flags }
+        Self { begin: Begin::Index(first), find, flags, refined: None }
     }
 
     /// A count at argument `at`, then that many keys, `step` apart.
     pub const fn counted(at: usize, step: usize, flags: KeyFlags) -> Self {
         let find = Find::Counted { count: 0, first: 1, step };
-        Self { begin: Begin::Index(at), find, flags }
+        Self { begin: Begin::Index(at), find, flags, refined: None }
+    }
+
+    /// With a function that tells what happens in one call.
+    pub const fn refined(self, refined: fn(Argv<'_>) -> KeyFlags) -> Self {
+        Self { refined: Some(refined), ..self }
+    }
+
+    /// What happens to its keys in this call.
+    pub fn flags_of(&self, argv: Argv<'_>) -> KeyFlags {
+        self.refined.map_or(self.flags, |refined| refined(argv))
     }
 }
 

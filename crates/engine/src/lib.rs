@@ -16,12 +16,14 @@ pub mod settings;
 
 pub mod args;
 pub mod keyspace;
+pub mod lfu;
 pub mod pause;
 pub mod session;
 pub mod statistics;
 pub mod watch;
 
 pub mod data;
+pub mod digest;
 
 pub mod context;
 pub mod host;

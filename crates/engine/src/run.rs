@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::host::Host;
 use crate::keys;
+use crate::lfu::Frequency;
 use crate::scripting::ThreadScripting;
 use crate::session::{QueuedCall, Replies, Session};
 use crate::settings::Settings;
@@ -301,7 +302,11 @@ impl<'e> Executor<'e> {
             now_ms = shard.data.observe_ms(now_ms);
         }
         self.data.now_ms = now_ms;
-        self.data.access_clock = access_clock(now_ms);
+        self.data.frequency = self.settings.memory_policy.is_lfu().then(|| {
+            Frequency::new(now_ms, self.settings.lfu_decay_minutes, self.settings.lfu_log_factor)
+        });
+        self.data.access_clock =
+            self.data.frequency.map_or_else(|| access_clock(now_ms), Frequency::fresh);
         self.data.db = session.db;
         self.data.is_no_touch = session.is_no_touch;
         self.data.changes = 0;
@@ -563,6 +568,6 @@ pub(crate) fn count_call(
 }
 
 /// Wall time as an entry's access clock: 1/16 s, 24 bits.
-fn access_clock(now_ms: u64) -> u32 {
+pub(crate) fn access_clock(now_ms: u64) -> u32 {
     (now_ms * 16 / 1000) as u32 & 0x00ff_ffff
 }

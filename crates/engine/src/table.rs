@@ -66,7 +66,15 @@ impl CommandTable {
         if entry.subcommands.is_empty() {
             return Lookup::Found(entry);
         }
-        let Some(name) = argv.get(1) else { return Lookup::SubcommandMissing(entry) };
+        let Some(name) = argv.get(1) else {
+            // Only COMMAND is both, a command and a container.
+            let runs_alone = entry.row.accepts(1);
+            return if runs_alone {
+                Lookup::Found(entry)
+            } else {
+                Lookup::SubcommandMissing(entry)
+            };
+        };
         let is_named = |e: &&Entry| e.row.name.as_bytes().eq_ignore_ascii_case(name);
         entry
             .subcommands

@@ -6,9 +6,27 @@ use crate::command::Command;
 
 pub mod common;
 
+mod command;
+mod connection;
+mod debug;
+pub mod docs;
+mod keys;
+mod lolwut;
 mod scripting;
+mod server;
 mod string;
 mod string_lcs;
+mod transaction;
 
 /// Every family of the engine's own.
-pub const FAMILIES: &[&[Command]] = &[scripting::COMMANDS, string::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    command::COMMANDS,
+    connection::COMMANDS,
+    debug::COMMANDS,
+    keys::COMMANDS,
+    lolwut::COMMANDS,
+    scripting::COMMANDS,
+    server::COMMANDS,
+    string::COMMANDS,
+    transaction::COMMANDS,
+];

@@ -8,8 +8,9 @@ use crate::commands::string_lcs::lcs;
 use crate::context::Ctx;
 use crate::error::CommandError;
 use crate::events;
-use crate::keys::{self, KeySpec};
+use crate::keys::{self, KeyFlags, KeySpec};
 use base::numbers::{IntegerBuffer, LongDouble};
+use resp::Argv;
 use store::types::string;
 use store::{Key, Kind};
 
@@ -144,7 +145,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         name: "set",
         arity: -3,
         flags: GROW,
-        keys: &[KeySpec::at(1, keys::RW_ACCESS_UPDATE_VARIABLE)],
+        keys: &[KeySpec::at(1, keys::RW_ACCESS_UPDATE_VARIABLE).refined(set_key_flags)],
         run: set,
         ..ROW
     },
@@ -428,6 +429,12 @@ fn set(ctx: &mut Ctx<'_, '_>) -> Outcome {
         return Ok(());
     }
     set_with_options(ctx)
+}
+
+/// Without GET nothing of the old value is read.
+fn set_key_flags(argv: Argv<'_>) -> KeyFlags {
+    let reads = argv.iter().skip(3).any(|word| args::is_word(word, "get"));
+    if reads { keys::RW_ACCESS_UPDATE } else { keys::OW_UPDATE }
 }
 
 fn set_with_options(ctx: &mut Ctx<'_, '_>) -> Outcome {

@@ -1,4 +1,7 @@
 //! What several families share.
 
+pub(crate) mod database;
 pub(crate) mod deadline;
+pub mod help;
+pub(crate) mod kind;
 pub(crate) mod text;

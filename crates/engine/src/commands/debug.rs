@@ -1,0 +1,172 @@
+//! DEBUG: for tests and for finding faults; behind `enable-debug-command`.
+
+use crate::args;
+use crate::command::{Command, Flags, Group, Outcome, Reach};
+use crate::commands::common::help::reply_help;
+use crate::commands::common::kind;
+use crate::context::Ctx;
+use crate::digest::Digest;
+use crate::error::CommandError;
+use crate::keys::{self, Begin, Find, KeySpec};
+use crate::run;
+use base::numbers;
+use resp::Argv;
+use store::{EntryRef, Kind};
+
+const FLAGS: Flags = Flags::ADMIN
+    .with(Flags::NOSCRIPT)
+    .with(Flags::LOADING)
+    .with(Flags::STALE)
+    .with(Flags::PROTECTED);
+
+/// The key of DEBUG SLEEP seconds KEY key.
+const HELD_KEY: KeySpec = KeySpec {
+    begin: Begin::Keyword { word: "KEY", from: 3 },
+    find: Find::Range { last: 0, step: 1, limit: 0 },
+    ..KeySpec::at(0, keys::RO)
+};
+
+pub(crate) const COMMANDS: &[Command] = &[Command {
+    name: "debug",
+    arity: -2,
+    flags: FLAGS,
+    keys: &[HELD_KEY],
+    reach: Reach::ByArguments(reach),
+    group: Group::Server,
+    run: debug,
+    ..Command::NEW
+}];
+
+/// What a subcommand does, by its name and number of arguments (this name included).
+type Subcommand = (&'static str, std::ops::RangeInclusive<usize>, fn(&mut Ctx<'_, '_>) -> Outcome);
+
+const SUBCOMMANDS: &[Subcommand] = &[
+    ("digest", 2..=2, digest),
+    ("digest-value", 2..=usize::MAX, digest_value),
+    ("help", 2..=2, help),
+    ("object", 3..=4, object),
+    ("set-active-expire", 3..=3, set_active_expire),
+    ("sleep", 3..=3, sleep),
+    ("sleep", 5..=5, sleep),
+];
+
+/// `DEBUG subcommand [argument …]`.
+fn debug(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    match subcommand(ctx.argv) {
+        Some((_, _, run)) => run(ctx),
+        None => Err(CommandError::UnknownSubcommandOrArity(args::shown(ctx.argv.at(1)))),
+    }
+}
+
+fn subcommand(argv: Argv<'_>) -> Option<&'static Subcommand> {
+    let name = argv.get(1)?;
+    let is_meant =
+        |(word, counts, _): &&Subcommand| args::is_word(name, word) && counts.contains(&argv.len());
+    SUBCOMMANDS.iter().find(is_meant).filter(|_| argv.len() != 5 || is_sleep_on_key(argv))
+}
+
+/// Whether it is `DEBUG SLEEP seconds KEY key`; other subcommands take any fifth argument.
+fn is_sleep_on_key(argv: Argv<'_>) -> bool {
+    let is_sleep = argv.get(1).is_some_and(|name| args::is_word(name, "sleep"));
+    !is_sleep || argv.get(3).is_some_and(|word| args::is_word(word, "key"))
+}
+
+fn reach(argv: Argv<'_>) -> Reach {
+    match subcommand(argv) {
+        Some(("digest" | "digest-value" | "object", ..)) => Reach::All,
+        Some(("sleep", ..)) if argv.len() == 3 => Reach::All,
+        Some(("sleep", ..)) => Reach::Keys,
+        _ => Reach::None,
+    }
+}
+
+/// `DEBUG DIGEST` → fingerprint of all data. O(data).
+fn digest(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let digest = Digest::of_keyspace(ctx.data);
+    ctx.reply.simple(&digest.to_hex());
+    Ok(())
+}
+
+/// `DEBUG DIGEST-VALUE [key …]` → fingerprints of their values. O(values).
+fn digest_value(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    ctx.reply.array(ctx.argv.len() - 2);
+    for bytes in ctx.argv.iter().skip(2) {
+        let key = ctx.free_key(bytes);
+        let digest = ctx.data.peek(key).map(Digest::of_value).unwrap_or_default();
+        ctx.reply.simple(&digest.to_hex());
+    }
+    Ok(())
+}
+
+/// `DEBUG HELP` → the subcommands.
+fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    const LINES: &[&str] = &[
+        "DIGEST",
+        "    Return a fingerprint of all data.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    Return fingerprints of the values of keys.",
+        "OBJECT <key> [fast]",
+        "    Return how the value of a key is kept; `fast` leaves out what takes long to find out.",
+        "SET-ACTIVE-EXPIRE <0|1>",
+        "    Remove keys past their deadline in the background, or only when they are met.",
+        "SLEEP <seconds> [KEY <key>]",
+        "    Stop the whole server for that long, or only those who want the same shard as the key.",
+    ];
+    reply_help(ctx.reply, "DEBUG", LINES);
+    Ok(())
+}
+
+/// `DEBUG OBJECT key [fast]` → how its value is kept. O(1).
+fn object(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let is_fast = ctx.argv.get(3).is_some_and(|word| args::is_word(word, "fast"));
+    let now_ms = ctx.data.now_ms;
+    let key = ctx.free_key(ctx.argv.at(2));
+    let entry = ctx.data.peek(key).ok_or(CommandError::NoSuchKey)?;
+    let clock = entry.access_clock();
+    let len = if is_fast {
+        String::new()
+    } else {
+        format!(" serializedlength:{}", serialized_len(entry))
+    };
+    let idle_seconds = (run::access_clock(now_ms).wrapping_sub(clock) & 0x00ff_ffff) / 16;
+    let text = format!(
+        "Value at:{:p} refcount:1 encoding:{}{len} lru:{clock} lru_seconds_idle:{idle_seconds}",
+        entry.key(),
+        kind::encoding(entry),
+    );
+    ctx.reply.simple(&text);
+    Ok(())
+}
+
+/// `DEBUG SET-ACTIVE-EXPIRE 0 | 1` → OK.
+fn set_active_expire(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let is_on = numbers::parse_i64(ctx.argv.at(2)).is_some_and(|number| number != 0);
+    ctx.host.set_active_expiry(is_on);
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// `DEBUG SLEEP seconds [KEY key]` → OK, after that time: with the whole server stopped, or (ours)
+/// only the shard of the key taken.
+fn sleep(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let seconds = numbers::parse_f64(ctx.argv.at(2)).unwrap_or(0.0);
+    ctx.host.sleep_ns((seconds * 1e9) as u64);
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Bytes that a snapshot needs for the value, without compression.
+fn serialized_len(entry: EntryRef<'_>) -> usize {
+    if entry.kind() != Kind::String {
+        return entry.memory_bytes();
+    }
+    let len = entry.string().bytes().len();
+    match kind::encoded_integer(entry) {
+        Some(n) if i8::try_from(n).is_ok() => 2,
+        Some(n) if i16::try_from(n).is_ok() => 3,
+        Some(n) if i32::try_from(n).is_ok() => 5,
+        _ if len < 1 << 6 => 1 + len,
+        _ if len < 1 << 14 => 2 + len,
+        _ => 5 + len,
+    }
+}

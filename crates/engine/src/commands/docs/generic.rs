@@ -1,0 +1,238 @@
+//! Documentation of the commands for any key.
+
+use super::Doc;
+use super::argument::{integer, key, one_of, pattern, string, unix_time, word};
+
+pub(super) const DOCS: &[Doc] = &[
+    Doc {
+        name: "copy",
+        summary: "Copies a value to another key.",
+        complexity: "O(N) in the elements of the value; O(1) for strings",
+        arguments: &[
+            key("source", 0),
+            key("destination", 1),
+            integer("destination-db").after("DB").optional(),
+            word("replace", "REPLACE").optional(),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "del",
+        summary: "Deletes keys.",
+        complexity: "O(N) in the keys; the memory of large values is freed elsewhere",
+        tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
+        arguments: &[key("key", 0).multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "exists",
+        summary: "Counts how many of the keys exist.",
+        complexity: "O(N) in the keys",
+        tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
+        history: &[("3.0.3", "Several keys in one call.")],
+        arguments: &[key("key", 0).multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "expire",
+        summary: "Lets a key expire after some seconds.",
+        history: &[("7.0.0", "The conditions `NX`, `XX`, `GT` and `LT`.")],
+        arguments: &[
+            key("key", 0),
+            integer("seconds"),
+            one_of(
+                "condition",
+                &[word("nx", "NX"), word("xx", "XX"), word("gt", "GT"), word("lt", "LT")],
+            )
+            .optional()
+            .since("7.0.0"),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "expireat",
+        summary: "Lets a key expire at a moment given in Unix seconds.",
+        history: &[("7.0.0", "The conditions `NX`, `XX`, `GT` and `LT`.")],
+        arguments: &[
+            key("key", 0),
+            unix_time("unix-time-seconds"),
+            one_of(
+                "condition",
+                &[word("nx", "NX"), word("xx", "XX"), word("gt", "GT"), word("lt", "LT")],
+            )
+            .optional()
+            .since("7.0.0"),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "expiretime",
+        summary: "Tells when a key expires, in Unix seconds.",
+        arguments: &[key("key", 0)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "keys",
+        summary: "Lists all keys whose names match a pattern.",
+        complexity: "O(N) in the keys of the database, in slices that hold nobody up",
+        tips: &["request_policy:all_shards", "nondeterministic_output_order"],
+        arguments: &[pattern("pattern")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "move",
+        summary: "Moves a key to another database.",
+        arguments: &[key("key", 0), integer("db")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "object",
+        summary: "Looks at how values are kept.",
+        complexity: "Depends on the subcommand.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "object|encoding",
+        summary: "Tells how a value is kept in memory.",
+        tips: &["nondeterministic_output"],
+        arguments: &[key("key", 0)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "object|freq",
+        summary: "Tells how often a key is used, on a logarithmic scale.",
+        tips: &["nondeterministic_output"],
+        arguments: &[key("key", 0)],
+        ..Doc::NEW
+    },
+    Doc { name: "object|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc {
+        name: "object|idletime",
+        summary: "Tells for how many seconds a key has not been used.",
+        tips: &["nondeterministic_output"],
+        arguments: &[key("key", 0)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "object|refcount",
+        summary: "Tells how many references there are to a value.",
+        tips: &["nondeterministic_output"],
+        arguments: &[key("key", 0)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "persist",
+        summary: "Takes the deadline of a key away.",
+        arguments: &[key("key", 0)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "pexpire",
+        summary: "Lets a key expire after some milliseconds.",
+        history: &[("7.0.0", "The conditions `NX`, `XX`, `GT` and `LT`.")],
+        arguments: &[
+            key("key", 0),
+            integer("milliseconds"),
+            one_of(
+                "condition",
+                &[word("nx", "NX"), word("xx", "XX"), word("gt", "GT"), word("lt", "LT")],
+            )
+            .optional()
+            .since("7.0.0"),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "pexpireat",
+        summary: "Lets a key expire at a moment given in Unix milliseconds.",
+        history: &[("7.0.0", "The conditions `NX`, `XX`, `GT` and `LT`.")],
+        arguments: &[
+            key("key", 0),
+            unix_time("unix-time-milliseconds"),
+            one_of(
+                "condition",
+                &[word("nx", "NX"), word("xx", "XX"), word("gt", "GT"), word("lt", "LT")],
+            )
+            .optional()
+            .since("7.0.0"),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "pexpiretime",
+        summary: "Tells when a key expires, in Unix milliseconds.",
+        arguments: &[key("key", 0)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "pttl",
+        summary: "Tells how many milliseconds a key has left.",
+        tips: &["nondeterministic_output"],
+        history: &[("2.8.0", "-2 for a missing key.")],
+        arguments: &[key("key", 0)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "randomkey",
+        summary: "Draws one of the keys.",
+        tips: &["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "rename",
+        summary: "Gives a key another name; a key that had that name is gone.",
+        arguments: &[key("key", 0), key("newkey", 1)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "renamenx",
+        summary: "Gives a key another name, if no key has it.",
+        history: &[("3.2.0", "No error if both names are the same.")],
+        arguments: &[key("key", 0), key("newkey", 1)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "scan",
+        summary: "Walks over the keys of the database, a few with each call.",
+        complexity: "O(1) for a call, O(N) in the keys for a whole walk",
+        tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
+        history: &[("6.0.0", "The option `TYPE`.")],
+        arguments: &[
+            integer("cursor"),
+            pattern("pattern").after("MATCH").optional(),
+            integer("count").after("COUNT").optional(),
+            string("type").after("TYPE").optional().since("6.0.0"),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "touch",
+        summary: "Counts how many of the keys exist, and marks them as used.",
+        complexity: "O(N) in the keys",
+        tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
+        arguments: &[key("key", 0).multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "ttl",
+        summary: "Tells how many seconds a key has left.",
+        tips: &["nondeterministic_output"],
+        history: &[("2.8.0", "-2 for a missing key.")],
+        arguments: &[key("key", 0)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "type",
+        summary: "Tells which type of value a key holds.",
+        arguments: &[key("key", 0)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "unlink",
+        summary: "Deletes keys without waiting for their memory to be freed.",
+        complexity: "O(N) in the keys; the memory of large values is freed elsewhere",
+        tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
+        arguments: &[key("key", 0).multiple()],
+        ..Doc::NEW
+    },
+];

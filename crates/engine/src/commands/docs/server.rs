@@ -1,0 +1,234 @@
+//! Documentation of the commands about the server.
+
+use super::Doc;
+use super::argument::{block, integer, key, one_of, pattern, string, word};
+
+pub(super) const DOCS: &[Doc] = &[
+    Doc {
+        name: "command",
+        summary: "Tells the facts about all commands.",
+        complexity: "O(N) in the commands",
+        tips: &["nondeterministic_output_order"],
+        ..Doc::NEW
+    },
+    Doc { name: "command|count", summary: "Counts the commands.", ..Doc::NEW },
+    Doc {
+        name: "command|docs",
+        summary: "Tells what commands do and which arguments they take.",
+        complexity: "O(N) in the commands asked for",
+        tips: &["nondeterministic_output_order"],
+        arguments: &[string("command-name").optional().multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "command|getkeys",
+        summary: "Tells which arguments of a call are keys.",
+        complexity: "O(N) in the arguments",
+        arguments: &[string("command"), string("arg").optional().multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "command|getkeysandflags",
+        summary: "Tells which arguments of a call are keys, and what happens to them.",
+        complexity: "O(N) in the arguments",
+        arguments: &[string("command"), string("arg").optional().multiple()],
+        ..Doc::NEW
+    },
+    Doc { name: "command|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc {
+        name: "command|info",
+        summary: "Tells the facts about some commands, or all.",
+        complexity: "O(N) in the commands asked for",
+        tips: &["nondeterministic_output_order"],
+        history: &[("7.0.0", "Without names: all commands.")],
+        arguments: &[string("command-name").optional().multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "command|list",
+        summary: "Lists the names of commands.",
+        complexity: "O(N) in the commands",
+        tips: &["nondeterministic_output_order"],
+        arguments: &[one_of(
+            "filterby",
+            &[
+                string("module-name").after("MODULE"),
+                string("category").after("ACLCAT"),
+                pattern("pattern").after("PATTERN"),
+            ],
+        )
+        .after("FILTERBY")
+        .optional()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "config",
+        summary: "Looks at and changes the settings.",
+        complexity: "Depends on the subcommand.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "config|get",
+        summary: "Shows settings.",
+        complexity: "O(N) in the settings",
+        history: &[("7.0.0", "Several patterns in one call.")],
+        arguments: &[string("parameter").multiple()],
+        ..Doc::NEW
+    },
+    Doc { name: "config|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc {
+        name: "config|resetstat",
+        summary: "Sets the statistics back to zero.",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "config|rewrite",
+        summary: "Writes the settings that are in force into the configuration file.",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "config|set",
+        summary: "Changes settings, all of them or none.",
+        complexity: "O(N) in the settings given",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        history: &[("7.0.0", "Several settings in one call.")],
+        arguments: &[block("data", &[string("parameter"), string("value")]).multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "dbsize",
+        summary: "Counts the keys of the database.",
+        tips: &["request_policy:all_shards", "response_policy:agg_sum"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "debug",
+        summary: "Helps to test the server and to find faults.",
+        complexity: "Depends on the subcommand.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "flushall",
+        summary: "Empties all databases.",
+        complexity: "O(1) for those who wait; the memory is freed elsewhere",
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        history: &[("4.0.0", "The mode `ASYNC`."), ("6.2.0", "The mode `SYNC`.")],
+        arguments: &[one_of(
+            "flush-type",
+            &[word("async", "ASYNC").since("4.0.0"), word("sync", "SYNC").since("6.2.0")],
+        )
+        .optional()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "flushdb",
+        summary: "Empties the database.",
+        complexity: "O(1) for those who wait; the memory is freed elsewhere",
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        history: &[("4.0.0", "The mode `ASYNC`."), ("6.2.0", "The mode `SYNC`.")],
+        arguments: &[one_of(
+            "flush-type",
+            &[word("async", "ASYNC").since("4.0.0"), word("sync", "SYNC").since("6.2.0")],
+        )
+        .optional()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "info",
+        summary: "Tells facts and statistics about the server.",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        history: &[("7.0.0", "Several sections in one call.")],
+        arguments: &[string("section").optional().multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "lolwut",
+        summary: "Draws a picture, and tells the version.",
+        arguments: &[integer("version").after("VERSION").optional()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "memory",
+        summary: "Looks at the memory.",
+        complexity: "Depends on the subcommand.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "memory|doctor",
+        summary: "Tells what could be wrong with the memory.",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        ..Doc::NEW
+    },
+    Doc { name: "memory|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc {
+        name: "memory|malloc-stats",
+        summary: "Shows the statistics of the memory allocator.",
+        complexity: "That of the allocator",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "memory|purge",
+        summary: "Gives memory that is not used back to the system.",
+        complexity: "That of the allocator",
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "memory|stats",
+        summary: "Tells what the memory is used for.",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "memory|usage",
+        summary: "Tells how many bytes a key and its value occupy.",
+        arguments: &[key("key", 0), integer("count").after("SAMPLES").optional()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "role",
+        summary: "Tells whether this server is a primary or a replica, and of whom.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "shutdown",
+        summary: "Ends the server.",
+        complexity: "O(N) in the keys if they are saved, else O(1)",
+        history: &[("7.0.0", "The modifiers `NOW`, `FORCE` and `ABORT`.")],
+        arguments: &[one_of(
+            "abort-selector",
+            &[
+                block(
+                    "save-selector-block",
+                    &[
+                        one_of("save-selector", &[word("nosave", "NOSAVE"), word("save", "SAVE")])
+                            .optional(),
+                        word("now", "NOW").optional().since("7.0.0"),
+                        word("force", "FORCE").optional().since("7.0.0"),
+                        word("safe", "SAFE").optional().since("9.0.0"),
+                        word("failover", "FAILOVER").optional().since("9.0.0"),
+                    ],
+                ),
+                word("abort", "ABORT").since("7.0.0"),
+            ],
+        )
+        .optional()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "swapdb",
+        summary: "Lets two databases change places.",
+        complexity: "O(N) in the watched keys",
+        arguments: &[integer("index1"), integer("index2")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "time",
+        summary: "Tells the time.",
+        tips: &["nondeterministic_output"],
+        ..Doc::NEW
+    },
+];

@@ -1,0 +1,369 @@
+//! Tests over the command table: its facts against those of the reference servers, and what every
+//! row must keep to, whatever its arguments.
+
+mod common;
+
+use common::{Client, World};
+use engine::command::{Categories, Command, Flags, Origin};
+use engine::commands::{FAMILIES, docs};
+use engine::keys::{Begin, Find, KeySpec};
+use engine::table::Entry;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names that are ours alone, or whose rows say more than the reference's.
+const KEYS_OF_OUR_OWN: [&str; 1] = ["debug"];
+
+/// What the reference servers say of one command.
+struct Facts {
+    arity: i32,
+    group: String,
+    since: String,
+    categories: BTreeSet<String>,
+    flags: BTreeSet<String>,
+    keys: Vec<String>,
+    in_redis: bool,
+    in_valkey: bool,
+}
+
+fn facts() -> BTreeMap<String, Facts> {
+    let words = |text: &str, by: &str| -> Vec<String> {
+        text.split(by).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    };
+    let lines = include_str!("data/commands.tsv").lines().skip(1);
+    let facts = lines.map(|line| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let facts = Facts {
+            arity: columns[1].parse().unwrap(),
+            group: columns[2].to_owned(),
+            since: columns[3].to_owned(),
+            categories: words(columns[4], ",").into_iter().collect(),
+            flags: words(columns[5], ",").into_iter().collect(),
+            keys: words(columns[6], "; "),
+            in_redis: columns[7] == "1",
+            in_valkey: columns[8] == "1",
+        };
+        (columns[0].to_lowercase(), facts)
+    });
+    facts.collect()
+}
+
+/// Every row with its full name.
+fn rows() -> Vec<(String, &'static Command)> {
+    let commands = FAMILIES.iter().flat_map(|family| family.iter());
+    let with_parts = commands.flat_map(|row| {
+        let parts =
+            row.subcommands.iter().map(move |part| (format!("{}|{}", row.name, part.name), part));
+        std::iter::once((row.name.to_owned(), row)).chain(parts)
+    });
+    with_parts.collect()
+}
+
+#[test]
+fn names_are_unique_and_sorted() {
+    let is_sorted = |rows: &[Command]| rows.windows(2).all(|pair| pair[0].name < pair[1].name);
+    for family in FAMILIES {
+        assert!(is_sorted(family), "{}", family[0].name);
+        assert!(family.iter().all(|row| is_sorted(row.subcommands)), "{}", family[0].name);
+    }
+    let names: Vec<String> = rows().into_iter().map(|(name, _)| name).collect();
+    let distinct: BTreeSet<&String> = names.iter().collect();
+    assert_eq!(distinct.len(), names.len());
+}
+
+#[test]
+fn facts_are_those_of_the_reference() {
+    let facts = facts();
+    let mut differences = Vec::new();
+    for (name, row) in rows() {
+        let Some(expected) = facts.get(&name) else {
+            assert!(row.origin == Origin::Ochre, "{name} is unknown to the reference");
+            continue;
+        };
+        let mut compare = |what: &str, own: String, theirs: String| {
+            if own != theirs {
+                differences.push(format!("{name}: {what} is {own}, not {theirs}"));
+            }
+        };
+        compare("arity", row.arity.to_string(), expected.arity.to_string());
+        compare("group", row.group.name().to_owned(), expected.group.clone());
+        compare("since", row.since.to_owned(), expected.since.clone());
+        compare(
+            "categories",
+            format!("{:?}", category_names(row)),
+            format!("{:?}", expected.categories),
+        );
+        compare(
+            "flags",
+            format!("{:?}", flag_names(row)),
+            format!("{:?}", comparable(&expected.flags)),
+        );
+        let origin = match (expected.in_redis, expected.in_valkey) {
+            (true, false) => Origin::Redis,
+            (false, true) => Origin::Valkey,
+            _ => Origin::Both,
+        };
+        compare("origin", format!("{:?}", row.origin), format!("{origin:?}"));
+        if !KEYS_OF_OUR_OWN.contains(&name.as_str()) {
+            let own: Vec<String> = row.keys.iter().map(spec_text).collect();
+            compare("keys", format!("{own:?}"), format!("{:?}", expected.keys));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+fn category_names(row: &Command) -> BTreeSet<String> {
+    row.categories().names().map(str::to_owned).collect()
+}
+
+/// Flags by the reference's names; those that are not shown to clients stand here by hand.
+fn flag_names(row: &Command) -> BTreeSet<String> {
+    let hidden = [
+        (Flags::MAY_REPLICATE, "may_replicate"),
+        (Flags::PROTECTED, "protected"),
+        (Flags::TOUCHES_ARBITRARY_KEYS, "touches_arbitrary_keys"),
+    ];
+    let hidden = hidden.iter().filter(|(flag, _)| row.flags.has(*flag)).map(|(_, name)| *name);
+    let names: BTreeSet<String> = row.flags.names().chain(hidden).map(str::to_owned).collect();
+    comparable(&names)
+}
+
+/// Without what the two reference servers name differently, or what only one of their modes knows.
+fn comparable(flags: &BTreeSet<String>) -> BTreeSet<String> {
+    const LEFT_OUT: [&str; 5] =
+        ["all_dbs", "experimental", "movablekeys", "sentinel", "only_sentinel"];
+    let kept = flags.iter().filter(|flag| !LEFT_OUT.contains(&flag.as_str()));
+    kept.map(|flag| flag.replace("skip_slowlog", "skip_commandlog")).collect()
+}
+
+/// A key spec in the notation of the facts: `@1 range(-1,1,0) [rm|delete]`.
+fn spec_text(spec: &KeySpec) -> String {
+    let begin = match spec.begin {
+        Begin::Index(index) => format!("@{index}"),
+        Begin::Keyword { word, from } => format!("@{}>{from}", word.to_lowercase()),
+        Begin::Unknown => "@?".to_owned(),
+    };
+    let find = match spec.find {
+        Find::Range { last, step, limit } => format!("range({last},{step},{limit})"),
+        Find::Counted { count, first, step } => format!("keynum({count},{first},{step})"),
+        Find::Unknown => "?".to_owned(),
+    };
+    format!("{begin} {find} [{}]", spec.flags.0.join("|").to_lowercase())
+}
+
+#[test]
+fn every_row_has_its_documentation() {
+    let facts = facts();
+    for (name, row) in rows() {
+        let doc = docs::find(&name).unwrap_or_else(|| panic!("{name} has no documentation"));
+        assert!(doc.summary.ends_with('.'), "{name}: a summary is a sentence");
+        for argument in doc.arguments {
+            check_key_specs(&name, row, argument);
+        }
+        let takes_arguments = !doc.arguments.is_empty();
+        let parts = 1 + usize::from(name.contains('|'));
+        let may_take = row.arity.unsigned_abs() as usize > parts || row.arity < 0;
+        assert!(!takes_arguments || may_take, "{name} takes no arguments");
+    }
+    for docs in docs::DOCS {
+        assert!(docs.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(docs.iter().all(|doc| facts.contains_key(doc.name)));
+    }
+}
+
+fn check_key_specs(name: &str, row: &Command, argument: &docs::Argument) {
+    assert!(argument.key_spec.is_none_or(|spec| spec < row.keys.len()), "{name}: a spec too many");
+    argument.parts.iter().for_each(|part| check_key_specs(name, row, part));
+}
+
+#[test]
+fn rows_agree_with_themselves() {
+    for (name, row) in rows() {
+        let writes = row.flags.has(Flags::WRITE);
+        assert!(!(writes && row.flags.has(Flags::READONLY)), "{name} reads or writes");
+        assert!(!row.flags.has(Flags::DENYOOM) || writes, "{name} grows without writing");
+        assert!(row.arity != 0, "{name} has no arity");
+        let last = row.keys.iter().filter_map(|spec| match (spec.begin, spec.find) {
+            (Begin::Index(index), Find::Range { last: 0, .. }) => Some(index),
+            _ => None,
+        });
+        let needed = last.max().map_or(1, |index| index + 1);
+        assert!(needed <= row.arity.unsigned_abs() as usize, "{name}: keys beyond its arity");
+        assert!(row.acl.names().count() <= Categories::NAMES.len());
+    }
+}
+
+/// Arguments that commands may take for keys, numbers, options or values.
+fn argument() -> impl Strategy<Value = Vec<u8>> {
+    const WORDS: &[&str] = &[
+        "k1",
+        "k2",
+        "k3",
+        "k4",
+        "",
+        "0",
+        "1",
+        "-1",
+        "2",
+        "16",
+        "100",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "99999999999999999999",
+        "1.5",
+        "nan",
+        "inf",
+        "abc",
+        "*",
+        "k[1-3]",
+        "nx",
+        "xx",
+        "gt",
+        "lt",
+        "ex",
+        "px",
+        "exat",
+        "pxat",
+        "keepttl",
+        "persist",
+        "get",
+        "db",
+        "replace",
+        "match",
+        "count",
+        "type",
+        "string",
+        "async",
+        "sync",
+        "samples",
+        "ifeq",
+        "idx",
+        "len",
+        "minmatchlen",
+        "withmatchlen",
+        "filterby",
+        "pattern",
+        "aclcat",
+        "module",
+        "auth",
+        "default",
+        "setname",
+        "key",
+        "3",
+        "return redis.call('set','k1','x')",
+        "set",
+    ];
+    prop_oneof![
+        8 => prop::sample::select(WORDS).prop_map(|word| word.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+    ]
+}
+
+/// A call of any row: mostly as many arguments as it needs, or a few more.
+fn any_call() -> impl Strategy<Value = (usize, Vec<Vec<u8>>)> {
+    (any::<prop::sample::Index>(), prop::collection::vec(argument(), 0..7))
+        .prop_map(|(row, arguments)| (row.index(rows().len()), arguments))
+}
+
+/// Calls that would stop the test, or the session, and not the server.
+fn is_left_out(name: &str) -> bool {
+    ["auth", "hello", "quit", "reset"].contains(&name)
+}
+
+fn words<'a>(name: &'a str, row: &Command, arguments: &'a [Vec<u8>]) -> Vec<&'a [u8]> {
+    let mut words: Vec<&[u8]> = name.split('|').map(str::as_bytes).collect();
+    let wanted = row.arity.unsigned_abs() as usize;
+    let filler: &[u8] = b"k1";
+    words.extend(arguments.iter().map(Vec::as_slice));
+    if 0 < row.arity {
+        words.truncate(wanted);
+    }
+    words.resize(words.len().max(wanted), filler);
+    words
+}
+
+/// A world with a few keys of all lengths, some of them with deadlines.
+fn filled() -> World {
+    let world = World::new();
+    let mut client = world.client();
+    client.call("MSET k1 1 k2 value k3 -12.5");
+    client.call("SET k4 soon PX 100000");
+    client.call_words(&[b"SET", b"k5", &[b'x'; 100]]);
+    client.call("SELECT 2");
+    client.call("SET k1 other");
+    drop(client);
+    world
+}
+
+fn digest(client: &mut Client<'_>) -> Vec<u8> {
+    client.bytes(&[b"DEBUG", b"DIGEST"]).unwrap()
+}
+
+fn changes(world: &World) -> u64 {
+    world.engine.threads().iter().map(|thread| thread.changes.value()).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn reads_change_nothing_and_changes_are_told(
+        calls in prop::collection::vec(any_call(), 1..20),
+    ) {
+        let (world, rows) = (filled(), rows());
+        // The observer is another client: what a call does to its own session stays there.
+        let (mut client, mut observer) = (world.client(), world.client_on(1));
+        for (index, arguments) in &calls {
+            let (name, row) = &rows[*index];
+            if is_left_out(name) || !row.subcommands.is_empty() {
+                continue;
+            }
+            let words = words(name, row, arguments);
+            let (digest_before, changes_before) = (digest(&mut observer), changes(&world));
+            prop_assert!(client.bytes(&words).is_some(), "{} waits", name);
+            let is_same = digest(&mut observer) == digest_before;
+            if row.flags.has(Flags::READONLY) {
+                prop_assert!(is_same, "{} changed the data: {:?}", name, words);
+            }
+            prop_assert!(is_same || changes_before < changes(&world), "{} tells nothing: {:?}", name, words);
+        }
+    }
+
+    #[test]
+    fn no_call_panics(
+        calls in prop::collection::vec((any_call(), any::<bool>()), 1..20),
+    ) {
+        let (world, rows) = (filled(), rows());
+        let mut client = world.client();
+        for ((index, arguments), is_queued) in &calls {
+            let (name, row) = &rows[*index];
+            if *is_queued {
+                client.call("MULTI");
+            }
+            // Here even with too few or too many.
+            let mut call: Vec<&[u8]> = name.split('|').map(str::as_bytes).collect();
+            call.extend(arguments.iter().map(Vec::as_slice));
+            client.bytes(&call);
+            client.bytes(&words(name, row, arguments));
+            if *is_queued {
+                client.bytes(&[b"EXEC"]);
+            }
+            world.clock.advance_ms(10);
+        }
+    }
+}
+
+#[test]
+fn rows_are_found_by_their_names() {
+    let world = World::new();
+    let by_name =
+        |name: &str| -> Option<&'static Entry> { world.engine.table.full_named(name.as_bytes()) };
+    for (name, row) in rows() {
+        let found = by_name(&name).unwrap();
+        assert_eq!(&*found.full_name, name);
+        assert_eq!(found.row.name, row.name);
+        assert!(by_name(&name.to_uppercase()).is_some());
+    }
+    assert!(by_name("nothing").is_none());
+    assert!(by_name("object|nothing").is_none());
+}
