@@ -1,6 +1,8 @@
 //! Tests over the command table: its facts against those of the reference servers, and what every
 //! row must keep to, whatever its arguments.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+
 mod common;
 
 use common::{Client, World};

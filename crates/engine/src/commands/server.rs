@@ -208,7 +208,7 @@ fn flush(ctx: &mut Ctx<'_, '_>, databases: std::ops::Range<usize>) {
     ctx.slices().0.walk(|_, LockedShard { data, watched }| {
         for db in databases.clone() {
             let database = data.database_ref(db);
-            if database.len() == 0 {
+            if database.is_empty() {
                 continue;
             }
             watched.database_changed(db, |key| {

@@ -52,9 +52,8 @@ pub const DOCS: &[&[Doc]] = &[
 
 /// The documentation of the command with this full name.
 pub fn find(full_name: &str) -> Option<&'static Doc> {
-    let found = DOCS.iter().find_map(|docs| {
+    DOCS.iter().find_map(|docs| {
         let place = docs.binary_search_by_key(&full_name, |doc| doc.name).ok()?;
         docs.get(place)
-    });
-    found
+    })
 }
