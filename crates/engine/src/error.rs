@@ -82,6 +82,7 @@ pub enum CommandError {
     Script(Box<str>),
     ScriptArgumentCount,
     ScriptArgumentType,
+    ScriptArgumentsWrong,
     ScriptCompile(Box<str>),
     ScriptDebugger,
     ScriptFlushMode,
@@ -199,7 +200,8 @@ impl CommandError {
             Self::NotInTransaction => "ERR Command not allowed inside a transaction",
             Self::NotInScript => "ERR This Redis command is not allowed from script",
             Self::ScanNoValues => "ERR NOVALUES option can only be used in HSCAN",
-            Self::ScriptArgumentCount => "ERR wrong number or type of arguments",
+            Self::ScriptArgumentCount => "ERR wrong number of arguments",
+            Self::ScriptArgumentsWrong => "ERR wrong number or type of arguments",
             Self::ScriptArgumentType => {
                 "ERR Lua redis lib command arguments must be strings or integers"
             }
@@ -207,7 +209,7 @@ impl CommandError {
             Self::ScriptFlushMode => "ERR SCRIPT FLUSH only support SYNC|ASYNC option",
             Self::ScriptLogLevel => "ERR Invalid log level.",
             Self::ScriptNoArguments => {
-                "ERR Please specify at least one argument for this redis.call() call"
+                "ERR Please specify at least one argument for this redis lib call"
             }
             Self::ScriptNotBusy => "NOTBUSY No scripts in execution right now.",
             Self::ScriptProtocol => "ERR RESP version must be 2 or 3.",

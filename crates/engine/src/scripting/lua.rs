@@ -33,6 +33,8 @@ struct Interpreter {
     lua: Lua,
     environment: Table,
     host: Table,
+    /// What scripts know as `redis`.
+    redis: Table,
     runner: Function,
     compiled: HashMap<Digest, Function>,
     /// Generation of the script cache that `compiled` belongs to.
@@ -102,6 +104,8 @@ impl Interpreter {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let host = lua.create_table()?;
+        let redis = lua.create_table()?;
+        host.raw_set("redis", &redis)?;
         let environment = lua.create_table()?;
         let differences = ctx.settings.dialect.differences();
         host.raw_set("environment", &environment)?;
@@ -115,6 +119,7 @@ impl Interpreter {
             lua,
             environment,
             host,
+            redis,
             runner,
             compiled: HashMap::new(),
             generation: 0,
@@ -139,18 +144,23 @@ impl Interpreter {
             allows_oom: script.flags.allows_oom,
         };
         let result = self.lua.scope(|scope| {
-            self.host.raw_set(
-                "call",
-                scope.create_function(|lua, values: MultiValue| run.call(lua, &values))?,
-            )?;
-            self.host.raw_set(
-                "setresp",
-                scope.create_function(|lua, version: Value| run.set_protocol(lua, &version))?,
-            )?;
-            self.host.raw_set(
-                "log",
-                scope.create_function(|lua, values: MultiValue| run.log(lua, &values))?,
-            )?;
+            let call = scope.create_function(|lua, values: MultiValue| {
+                let (is_error, value) = run.call(lua, &values)?;
+                if is_error { Err(raise(&self.host, value)) } else { Ok(value) }
+            })?;
+            let pcall =
+                scope.create_function(|lua, values: MultiValue| Ok(run.call(lua, &values)?.1))?;
+            let set_protocol = scope.create_function(|lua, version: Value| {
+                run.set_protocol(lua, &self.host, &version)
+            })?;
+            let log = scope
+                .create_function(|lua, values: MultiValue| run.log(lua, &self.host, &values))?;
+            let clock = scope.create_function(|_, ()| Ok(run.seconds()))?;
+            self.redis.raw_set("call", call)?;
+            self.redis.raw_set("pcall", pcall)?;
+            self.redis.raw_set("setresp", set_protocol)?;
+            self.redis.raw_set("log", log)?;
+            self.host.raw_set("clock", clock)?;
             self.runner.call::<(bool, Value)>(function)
         });
         let shows_booleans = run.protocol.get() == Protocol::Resp3;
@@ -197,7 +207,7 @@ impl Interpreter {
 }
 
 impl Run<'_, '_, '_> {
-    /// `redis.call`: whether it failed, and the reply or the error.
+    /// `redis.call` and `redis.pcall`: whether it failed, and the reply or the error.
     fn call(&self, lua: &Lua, values: &MultiValue) -> mlua::Result<(bool, Value)> {
         let mut buffers = self.buffers.borrow_mut();
         let Buffers { arguments, argument, reply, flat } = &mut *buffers;
@@ -242,26 +252,25 @@ impl Run<'_, '_, '_> {
         Ok(entry)
     }
 
-    fn set_protocol(&self, lua: &Lua, version: &Value) -> mlua::Result<(bool, Value)> {
-        match version {
-            Value::Integer(2) => self.protocol.set(Protocol::Resp2),
-            Value::Integer(3) => self.protocol.set(Protocol::Resp3),
-            Value::Number(2.0) => self.protocol.set(Protocol::Resp2),
-            Value::Number(3.0) => self.protocol.set(Protocol::Resp3),
-            _ => return error_value(lua, &CommandError::ScriptProtocol),
-        }
-        Ok((false, Value::Nil))
+    fn set_protocol(&self, lua: &Lua, host: &Table, version: &Value) -> mlua::Result<()> {
+        let protocol = match version {
+            Value::Integer(2) | Value::Number(2.0) => Protocol::Resp2,
+            Value::Integer(3) | Value::Number(3.0) => Protocol::Resp3,
+            _ => return Err(raise_error(lua, host, &CommandError::ScriptProtocol)?),
+        };
+        self.protocol.set(protocol);
+        Ok(())
     }
 
-    fn log(&self, lua: &Lua, values: &MultiValue) -> mlua::Result<(bool, Value)> {
+    fn log(&self, lua: &Lua, host: &Table, values: &MultiValue) -> mlua::Result<()> {
         let mut values = values.iter();
         let level = match values.next() {
-            Some(Value::Integer(level)) => *level,
-            Some(Value::Number(level)) => *level as i64,
-            _ => return error_value(lua, &CommandError::ScriptLogLevel),
+            Some(Value::Integer(level)) => u8::try_from(*level).ok(),
+            Some(Value::Number(level)) => u8::try_from(*level as i64).ok(),
+            _ => None,
         };
-        let Some(level) = u8::try_from(level).ok().filter(|level| *level <= 3) else {
-            return error_value(lua, &CommandError::ScriptLogLevel);
+        let Some(level) = level.filter(|level| *level <= 3) else {
+            return Err(raise_error(lua, host, &CommandError::ScriptLogLevel)?);
         };
         let mut line = Vec::new();
         for value in values {
@@ -271,7 +280,12 @@ impl Run<'_, '_, '_> {
             convert::argument(value, &mut line);
         }
         self.ctx.borrow().host.log(level, &String::from_utf8_lossy(&line));
-        Ok((false, Value::Nil))
+        Ok(())
+    }
+
+    /// What os.clock() says: seconds of some clock that goes on evenly.
+    fn seconds(&self) -> f64 {
+        self.ctx.borrow().engine.clock().now_ns() as f64 / 1e9
     }
 }
 
@@ -296,34 +310,59 @@ fn collect(
 
 /// Functions that need nothing of the present call.
 fn set_plain_functions(lua: &Lua, host: &Table) -> mlua::Result<()> {
+    let place = host.clone();
     host.raw_set(
         "sha1hex",
-        lua.create_function(|lua, values: Variadic<Value>| {
+        lua.create_function(move |lua, values: Variadic<Value>| {
             let mut text = Vec::new();
             if values.len() != 1 {
-                return error_value(lua, &CommandError::ScriptArgumentCount);
+                return Err(raise_error(lua, &place, &CommandError::ScriptArgumentCount)?);
             }
             convert::argument(&values[0], &mut text);
-            Ok((false, Value::String(lua.create_string(super::digest(&text))?)))
+            lua.create_string(super::digest(&text))
         })?,
     )?;
-    host.raw_set("error_reply", lua.create_function(|lua, v| table_of_one(lua, "err", &v))?)?;
-    host.raw_set("status_reply", lua.create_function(|lua, v| table_of_one(lua, "ok", &v))?)?;
-    host.raw_set("clock", lua.create_function(|_, ()| Ok(0.0))?)?;
+    for (function, field) in [("error_reply", "err"), ("status_reply", "ok")] {
+        let place = host.clone();
+        host.raw_set(
+            function,
+            lua.create_function(move |lua, values: Variadic<Value>| {
+                table_of_one(lua, &place, field, &values)
+            })?,
+        )?;
+    }
     host.raw_set("where", lua.create_function(|lua, ()| Ok(script_line(lua)))?)
 }
 
-fn table_of_one(lua: &Lua, name: &str, values: &Variadic<Value>) -> mlua::Result<(bool, Value)> {
+fn table_of_one(
+    lua: &Lua,
+    host: &Table,
+    field: &str,
+    values: &Variadic<Value>,
+) -> mlua::Result<Table> {
     let [Value::String(text)] = &values[..] else {
-        return error_value(lua, &CommandError::ScriptArgumentCount);
+        return Err(raise_error(lua, host, &CommandError::ScriptArgumentsWrong)?);
     };
     let table = lua.create_table()?;
-    if name == "err" {
-        table.raw_set(name, lua.create_string(convert::error_line(&text.as_bytes()))?)?;
+    if field == "err" {
+        table.raw_set(field, lua.create_string(convert::error_line(&text.as_bytes()))?)?;
     } else {
-        table.raw_set(name, text)?;
+        table.raw_set(field, text)?;
     }
-    Ok((false, Value::Table(table)))
+    Ok(table)
+}
+
+/// Leaves an error's table where the script's side finds it, and returns what is raised for it:
+/// the binding can raise no table itself.
+fn raise(host: &Table, error: Value) -> mlua::Error {
+    match host.raw_set("raised", error) {
+        Ok(()) => mlua::Error::runtime("raised"),
+        Err(error) => error,
+    }
+}
+
+fn raise_error(lua: &Lua, host: &Table, error: &CommandError) -> mlua::Result<mlua::Error> {
+    Ok(raise(host, error_value(lua, error)?.1))
 }
 
 /// The line of the script that is running, looked for on the stack.

@@ -7,7 +7,7 @@
 /// its globals outlives it, and an undefined name is an error.
 pub(super) const PRELUDE: &str = r#"
 local host = ...
-local error, type, tostring, xpcall, select = error, type, tostring, xpcall, select
+local error, type, tostring, xpcall, pcall = error, type, tostring, xpcall, pcall
 local setmetatable, rawset, pairs = setmetatable, rawset, pairs
 
 local protected = setmetatable({}, { __mode = "k" })
@@ -22,19 +22,12 @@ local function frozen(contents)
   return proxy
 end
 
-local function raised(is_error, value)
-  if is_error then error(value, 0) end
-  return value
-end
-
-local redis = {
-  call = function(...) return raised(host.call(...)) end,
-  pcall = function(...) return select(2, host.call(...)) end,
-  error_reply = function(...) return raised(host.error_reply(...)) end,
-  status_reply = function(...) return raised(host.status_reply(...)) end,
-  sha1hex = function(...) return raised(host.sha1hex(...)) end,
-  log = function(...) return raised(host.log(...)) end,
-  setresp = function(...) return raised(host.setresp(...)) end,
+-- What `call` and `pcall` are changes with every run: the host sets them here.
+local redis = host.redis
+local constants = {
+  error_reply = host.error_reply,
+  status_reply = host.status_reply,
+  sha1hex = host.sha1hex,
   set_repl = function() end,
   replicate_commands = function() return true end,
   breakpoint = function() return false end,
@@ -44,6 +37,7 @@ local redis = {
   REDIS_VERSION = host.version,
   REDIS_VERSION_NUM = host.version_number,
 }
+for name, value in pairs(constants) do rawset(redis, name, value) end
 if host.is_valkey then
   redis.SERVER_NAME = "valkey"
   redis.SERVER_VERSION = host.version
@@ -55,7 +49,7 @@ local libraries = {
   string = frozen(string),
   math = frozen(math),
   table = frozen(table),
-  os = frozen({ clock = host.clock }),
+  os = frozen({ clock = function() return host.clock() end }),
 }
 if host.is_valkey then libraries.server = libraries.redis end
 for _, name in pairs({ "assert", "collectgarbage", "error", "getmetatable", "ipairs", "next",
@@ -67,7 +61,19 @@ libraries.collectgarbage = function(what)
   if what == "count" then return collectgarbage("count") end
   return 0
 end
-libraries.pcall = pcall
+-- An error of the host is no table, as scripts expect it, but stands in `host.raised`.
+local function shown(problem)
+  if type(problem) == "userdata" then return host.raised end
+  return problem
+end
+local function caught(is_fine, ...)
+  if is_fine then return true, ... end
+  return false, shown((...))
+end
+libraries.pcall = function(...) return caught(pcall(...)) end
+libraries.xpcall = function(body, handler)
+  return xpcall(body, function(problem) return handler(shown(problem)) end)
+end
 local plain_loadstring = loadstring
 libraries.loadstring = function(text, name)
   if type(text) ~= "string" or text:sub(1, 1) == "\27" then
@@ -105,6 +111,7 @@ getmetatable("").__metatable = false
 
 local function described(problem)
   local where = host.where()
+  problem = shown(problem)
   if type(problem) ~= "table" or problem.err == nil then
     problem = { err = "ERR " .. tostring(problem) }
   end
