@@ -45,8 +45,12 @@ impl Program {
     }
 }
 
-/// `Redis server v=8.0.6 sha=… ` and `ochre-server 0.1.0` become `Redis 8.0.6` and `Ochre 0.1.0`.
+/// `Redis server v=8.0.6 sha=… ` becomes `Redis 8.0.6`. Ochre says the same, as clients look at it;
+/// its own version is in the build.
 fn name(version: &str) -> String {
+    if let Some((_, own)) = version.split_once("build=ochre-") {
+        return format!("Ochre {}", own.split(' ').next().unwrap_or(own));
+    }
     let product = version.split([' ', '-']).next().unwrap_or("server");
     let mut letters = product.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
@@ -212,8 +216,11 @@ mod tests {
         for (version, expected) in [
             ("Redis server v=8.0.6 sha=00000000:1 malloc=jemalloc-5.3.0 bits=64", "Redis 8.0.6"),
             ("Valkey server v=9.1.2 sha=0:0", "Valkey 9.1.2"),
+            (
+                "Redis server v=8.0.6 sha=0:0 malloc=jemalloc bits=64 build=ochre-0.1.0",
+                "Ochre 0.1.0",
+            ),
             ("ochre-server 0.1.0", "Ochre 0.1.0"),
-            ("Ochre server v=0.1.0", "Ochre 0.1.0"),
             ("thing", "Thing"),
         ] {
             assert_eq!(name(version), expected);
