@@ -23,7 +23,10 @@ impl PrefetchHint {
         let count = self.bucket_count.load(Ordering::Relaxed);
         let home = (u128::from(hash) * u128::from(count)) >> 64;
         let base = self.base.load(Ordering::Relaxed);
-        prefetch_line(base.wrapping_add(home as usize * BUCKET_SIZE));
+        let bucket = base.wrapping_add(home as usize * BUCKET_SIZE);
+        prefetch_line(bucket);
+        // One item in seven lies in the next one.
+        prefetch_line(bucket.wrapping_add(BUCKET_SIZE));
     }
 
     /// Says where the buckets are from now on.

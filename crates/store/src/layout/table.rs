@@ -42,7 +42,7 @@ use std::sync::Arc;
 use array::{Array, Place};
 use base::hash::KeyedHash;
 use base::rand::Rng;
-use bucket::Tagged;
+use bucket::{Probe, Tagged};
 use migrate::Migration;
 
 use super::Key;
@@ -486,10 +486,12 @@ impl<'t, T: Item> Occupied<'t, T> {
     /// stay what it is.
     #[inline]
     pub fn edit<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
-        // SAFETY: an item of the table. Until it is put back, only `change` reaches it; it is put
-        // back even if `change` panics.
-        let item = unsafe { T::from_raw(self.table.raw_at(self.site)) };
-        let mut edit = Edit { place: self, item: ManuallyDrop::new(item) };
+        // An item of the table: until it is put back, only `change` reaches it, and it is put back
+        // even if `change` panics.
+        let raw = self.table.raw_at(self.site);
+        // SAFETY: as above.
+        let item = unsafe { T::from_raw(raw) };
+        let mut edit = Edit { place: self, item: ManuallyDrop::new(item), before: address(raw) };
         change(&mut edit.item)
     }
 
@@ -508,6 +510,7 @@ impl<'t, T: Item> Occupied<'t, T> {
 struct Edit<'e, 't, T: Item> {
     place: &'e mut Occupied<'t, T>,
     item: ManuallyDrop<T>,
+    before: u64,
 }
 
 impl<T: Item> Drop for Edit<'_, '_, T> {
@@ -516,7 +519,10 @@ impl<T: Item> Drop for Edit<'_, '_, T> {
         // SAFETY: the item is not used after this.
         let item = unsafe { ManuallyDrop::take(&mut self.item) };
         let address = address(item.into_raw());
-        self.place.site = self.place.table.set_address(self.place.site, address);
+        if address != self.before {
+            // Only then, so that the bucket's cache line stays clean.
+            self.place.site = self.place.table.set_address(self.place.site, address);
+        }
     }
 }
 
@@ -540,15 +546,25 @@ impl Array {
     /// Prefetches the items that may have this hash.
     #[inline]
     fn prefetch(&self, hash: u64) {
-        let index = self.home(hash);
+        let mut index = self.home(hash);
         if self.ready() <= index {
             return;
         }
-        let bucket = self.bucket(index);
-        for slot in bucket.matches(bucket::fingerprint(hash)) {
-            let item = pointer(bucket.at(slot).address()).as_ptr().cast_const();
-            prefetch_line(item);
-            prefetch_line(item.wrapping_add(BUCKET_SIZE));
+        let probe = Probe::new(hash);
+        let mut bucket = self.bucket(index);
+        let reach = bucket.reach();
+        for distance in 0..=reach {
+            for slot in bucket.matches(probe.fingerprint) {
+                let Some(address) = probe.address(bucket.word(slot), distance) else { continue };
+                let item = pointer(address).as_ptr().cast_const();
+                prefetch_line(item);
+                prefetch_line(item.wrapping_add(BUCKET_SIZE));
+                return;
+            }
+            if distance < reach {
+                index = self.after(index);
+                bucket = self.bucket(index);
+            }
         }
     }
 }
