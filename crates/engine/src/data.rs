@@ -324,7 +324,7 @@ fn follow(shard: &mut LockedShard, db: usize, key: &[u8], _event: Event) {
 }
 
 #[inline]
-fn free(reclaim: &dyn Reclaim, entry: Entry) {
+pub(crate) fn free(reclaim: &dyn Reclaim, entry: Entry) {
     if entry.is_cheap_to_free() { drop(entry) } else { reclaim.reclaim(entry) }
 }
 

@@ -36,6 +36,7 @@ pub mod table;
 pub mod admit;
 pub mod batch;
 pub mod engine;
+pub mod expiry;
 pub mod run;
 
 pub use command::{Command, Reach};

@@ -33,21 +33,21 @@ const WALL_CLOCK_STALE_NS: u64 = 100_000;
 
 /// Runs calls on one thread.
 pub struct Executor<'e> {
-    engine: &'e Engine,
+    pub(crate) engine: &'e Engine,
     host: &'e dyn Host,
     /// This thread's number, at the gate and in the statistics.
     slot: usize,
     settings: Arc<Settings>,
     settings_generation: u64,
-    data: Data<'e>,
+    pub(crate) data: Data<'e>,
     scripting: ThreadScripting,
     batch: Batch,
     keys: Vec<HashedKey>,
     /// Watches that have ended and are still in their shards' tables.
     unwatched: Vec<(WatchedKey, Arc<WatchFlag>)>,
-    wall_ms: u64,
+    pub(crate) wall_ms: u64,
     /// Monotonic time at the end of the last call.
-    tick_ns: u64,
+    pub(crate) tick_ns: u64,
 }
 
 /// How far a connection's input was served.
@@ -471,7 +471,7 @@ impl<'e> Executor<'e> {
 
     /// Marks this thread as inside the gate, unless it is already.
     #[inline]
-    fn enter(&mut self, session: &Session) -> Result<(), Queued> {
+    pub(crate) fn enter(&mut self, session: &Session) -> Result<(), Queued> {
         if self.data.inside.is_none() {
             let inside = self.engine.gate.enter(self.slot, session.token, self.tick_ns)?;
             self.data.inside = Some(inside);
@@ -482,7 +482,7 @@ impl<'e> Executor<'e> {
 
     /// Leaves the gate, at the end of a batch.
     #[inline]
-    fn leave(&mut self, session: &mut Session) {
+    pub(crate) fn leave(&mut self, session: &mut Session) {
         if !session.unwatched.is_empty() {
             self.unwatched.append(&mut session.unwatched);
         }
@@ -522,7 +522,7 @@ impl<'e> Executor<'e> {
         session.waiting_since.is_some_and(is_over)
     }
 
-    fn read_wall_clock(&mut self) {
+    pub(crate) fn read_wall_clock(&mut self) {
         self.wall_ms = self.engine.clock().wall_ms();
     }
 

@@ -1,0 +1,64 @@
+//! What a shard needs beside calls: entries whose deadline has passed go without anybody asking for them, and a table that
+//! changes its size gets on with it.
+//!
+//! Whoever runs this goes around the shards, as often as it sees fit and can afford. A shard is held for some
+//! [`ENTRIES_MAX`] entries at a time, only when it is free, so no call waits for long.
+
+use crate::keyspace::LockedShard;
+use crate::run::Executor;
+use crate::session::Session;
+
+/// Entries of a database that are removed under one hold of the shard's lock.
+const ENTRIES_MAX: usize = 64;
+
+/// Buckets of a database that are moved under one hold of the shard's lock.
+const BUCKETS_MAX: usize = 64;
+
+/// What looking after a shard has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Care {
+    /// Somebody else has it, or everything.
+    Busy,
+    /// There is nothing to do for now.
+    Done,
+    /// There is more to do.
+    More,
+}
+
+impl Executor<'_> {
+    /// Does what is due in the shard number `index`. Without `expires`, entries stay past their deadline until somebody
+    /// asks for them.
+    pub fn look_after_shard(&mut self, session: &mut Session, index: usize, expires: bool) -> Care {
+        self.tick_ns = self.engine.clock().now_ns();
+        self.read_wall_clock();
+        if self.enter(session).is_err() {
+            return Care::Busy;
+        }
+        let care = self.look_after_entered(index, expires);
+        self.leave(session);
+        care
+    }
+
+    fn look_after_entered(&mut self, index: usize, expires: bool) -> Care {
+        let lock = &self.engine.keyspace.locks()[index];
+        let Some(mut shard) = lock.try_lock(self.tick_ns) else { return Care::Busy };
+        let LockedShard { data, watched } = &mut *shard;
+        let now_ms = data.observe_ms(self.wall_ms);
+        let mut has_more = false;
+        for db in 0..self.engine.keyspace.databases() {
+            let database = data.database(db);
+            if expires && database.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
+                let (statistics, reclaim) = (self.data.statistics, self.data.reclaim());
+                database.expire_due(now_ms, ENTRIES_MAX, |entry| {
+                    statistics.changes.add(1);
+                    statistics.keys_expired.add(1);
+                    watched.changed(db, entry.as_ref().key());
+                    crate::data::free(reclaim, entry);
+                });
+                has_more |= database.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms);
+            }
+            has_more |= database.maintain(BUCKETS_MAX);
+        }
+        if has_more { Care::More } else { Care::Done }
+    }
+}
