@@ -6,7 +6,9 @@
 use crate::clients::limits;
 use crate::server::Server;
 use base::lock::Token;
+use engine::expiry::Care;
 use engine::pause::Paused;
+use engine::{Executor, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, Ordering::Relaxed};
 use std::thread::Thread;
@@ -29,22 +31,46 @@ impl CronSwitch {
     }
 }
 
+/// The part of a core that looking after the shards may take, as one in so many.
+const CARE_SHARE: u32 = 10;
+
+/// The same, while entries are past their deadline by more than a round of the shards.
+const CARE_SHARE_BEHIND: u32 = 4;
+
+/// How long the shards are looked after without a pause.
+const CARE_BURST: Duration = Duration::from_millis(1);
+
+/// How often every shard is looked after at least.
+const CARE_PERIOD: Duration = Duration::from_millis(100);
+
 /// What jobs work with.
 struct Cron<'s> {
     server: &'s Server,
+    executor: Executor<'s>,
+    /// In the name of which shards are looked after.
+    session: Session,
+    /// The shard to go on with.
+    next_shard: usize,
+    /// Shards of the present round that have more to do. Those that somebody else had wait for the next.
+    unfinished: usize,
+    is_behind: bool,
 }
 
 /// One periodic job: does its work, and says after how long it wants to be run again.
 type Job = fn(&mut Cron<'_>) -> Duration;
 
 /// Every job.
-const JOBS: &[Job] =
-    &[|cron| cron.end_pause(), |cron| cron.sample_rates(), |cron| cron.look_after_clients()];
+const JOBS: &[Job] = &[
+    |cron| cron.end_pause(),
+    |cron| cron.sample_rates(),
+    |cron| cron.look_after_clients(),
+    |cron| cron.look_after_shards(),
+];
 
 /// Runs the jobs until they are stopped.
 pub fn run(server: &Arc<Server>, switch: &CronSwitch) {
     *switch.thread.lock() = Some(std::thread::current());
-    let mut cron = Cron { server };
+    let mut cron = Cron::new(server);
     let mut due_ns = vec![0; JOBS.len()];
     while !switch.is_stopping.load(Ordering::Acquire) {
         let now_ns = server.engine.clock().now_ns();
@@ -60,7 +86,49 @@ pub fn run(server: &Arc<Server>, switch: &CronSwitch) {
     }
 }
 
-impl Cron<'_> {
+impl<'s> Cron<'s> {
+    fn new(server: &'s Server) -> Self {
+        let token = server.inboxes.token_of_this_thread();
+        // The last number: the workers have those before it.
+        let number = server.engine.threads().len() - 1;
+        Self {
+            server,
+            executor: Executor::new(&server.engine, &server.host, number),
+            session: Session::new(0, token, Arc::new(())),
+            next_shard: 0,
+            unfinished: 0,
+            is_behind: false,
+        }
+    }
+
+    /// Expired entries go, and tables get on with changing their size: all shards in turn, in short bursts.
+    fn look_after_shards(&mut self) -> Duration {
+        let clock = self.server.engine.clock();
+        let shards = self.server.engine.keyspace.locks().len();
+        let is_paused = self.server.engine.pause.paused() != Paused::Nothing;
+        let expires = !is_paused && self.server.host.expires_actively();
+        let started_ns = clock.now_ns();
+        loop {
+            let care = self.executor.look_after_shard(&mut self.session, self.next_shard, expires);
+            self.unfinished += usize::from(care == Care::More);
+            self.next_shard += 1;
+            if self.next_shard == shards {
+                let is_done = self.unfinished == 0;
+                (self.next_shard, self.unfinished) = (0, 0);
+                // A round that leaves something over is followed by another at once.
+                self.is_behind = !is_done;
+                if is_done {
+                    return CARE_PERIOD;
+                }
+            }
+            let spent = Duration::from_nanos(clock.now_ns() - started_ns);
+            if CARE_BURST <= spent {
+                let share = if self.is_behind { CARE_SHARE_BEHIND } else { CARE_SHARE };
+                return spent * (share - 1);
+            }
+        }
+    }
+
     /// CLIENT PAUSE ends.
     fn end_pause(&mut self) -> Duration {
         let engine = &self.server.engine;

@@ -16,7 +16,7 @@ use base::clock::Clock;
 use engine::Host;
 use parking_lot::Mutex;
 use std::any::Any;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub struct ServerHost {
     /// Who listens; nobody in a server without sockets.
     pub acceptor: OnceLock<Arc<AcceptorSwitch>>,
     settings: ArcSwap<Settings>,
+    /// Entries past their deadline go without being asked for.
+    expires_actively: AtomicBool,
 }
 
 /// When and as what this server was started.
@@ -93,7 +95,13 @@ impl ServerHost {
             reclaimer,
             acceptor: OnceLock::new(),
             settings,
+            expires_actively: AtomicBool::new(true),
         }
+    }
+
+    /// Whether entries past their deadline go without being asked for.
+    pub fn expires_actively(&self) -> bool {
+        self.expires_actively.load(Relaxed)
     }
 
     /// The typed settings now.

@@ -18,6 +18,15 @@ pub const INPUT_BYTES_AHEAD: usize = 1 << 20;
 /// Unwritten bytes after which a client that has not authenticated is cut off: nothing before AUTH answers at length.
 pub const OUTBOX_BYTES_UNAUTHENTICATED_MAX: usize = 1024;
 
+/// A reply up to this length waits for the end of the round; a longer one is written at once.
+pub const DEFERRED_REPLY_BYTES_MAX: usize = 16 << 10;
+
+/// Waiting replies are written when they come to this together.
+pub const DEFERRED_BYTES_MAX: usize = 64 << 10;
+
+/// How long a reply waits for others at most, while others are served.
+pub const ROUND_NS_MAX: u64 = 200_000;
+
 /// Events taken from the system at once.
 pub const EVENTS: usize = 1024;
 

@@ -72,7 +72,6 @@ impl Connection {
         counts.last_active_ns.store(served.now_ns, Relaxed);
         counts.thread.store(served.thread, Relaxed);
         add(&counts.bytes_read, served.bytes_read);
-        add(&counts.bytes_written, served.bytes_written);
         add(&counts.commands, served.commands);
         counts.db.store(self.session.db as u32, Relaxed);
         counts.input_bytes.store(self.input.len() as u64, Relaxed);
@@ -119,7 +118,6 @@ pub struct ServedCounts {
     pub now_ns: u64,
     pub thread: u32,
     pub bytes_read: u64,
-    pub bytes_written: u64,
     pub commands: u64,
 }
 

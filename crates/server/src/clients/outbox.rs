@@ -48,6 +48,15 @@ impl Outbox {
         Ok(written)
     }
 
+    /// As [`Outbox::send`], for bytes that are not in a reply.
+    pub fn send_bytes(&mut self, stream: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+        let written = if self.is_empty() { write_bytes(stream, bytes)? } else { 0 };
+        if written < bytes.len() {
+            self.0.get_or_insert_default().raw(&bytes[written..]);
+        }
+        Ok(written)
+    }
+
     /// Writes as much of what waits as the socket takes. Returns the number of bytes written.
     pub fn flush(&mut self, stream: &mut impl Write) -> io::Result<usize> {
         let Some(waiting) = &mut self.0 else { return Ok(0) };
@@ -56,6 +65,17 @@ impl Outbox {
             self.0 = None;
         }
         Ok(written)
+    }
+}
+
+/// Writes once; a socket that is full takes nothing.
+fn write_bytes(stream: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        return match stream.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            outcome => outcome,
+        };
     }
 }
 

@@ -7,6 +7,7 @@ use crate::clients::connection::Connection;
 use crate::clients::stream::Stream;
 use crate::inbox::{self, Inbox, Message};
 use crate::limits::EVENTS;
+use crate::worker::deferred::Deferred;
 use base::lock::Token;
 use mio::event::Source;
 use mio::{Events, Interest, Poll};
@@ -21,6 +22,8 @@ pub const INBOX: mio::Token = mio::Token(usize::MAX);
 /// One loop's state.
 pub struct LoopState {
     pub index: usize,
+    /// Replies that are still to be written.
+    pub deferred: Deferred,
     poll: Poll,
     events: Events,
     places: Vec<Place>,
@@ -75,6 +78,7 @@ impl LoopState {
     pub fn new(index: usize, poll: Poll) -> Self {
         Self {
             index,
+            deferred: Deferred::default(),
             poll,
             events: Events::with_capacity(EVENTS),
             places: Vec::new(),

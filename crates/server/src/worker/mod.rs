@@ -5,8 +5,9 @@
 //! call turns out slow. Then this thread, once its call is over, posts the connection back to the loop and waits for
 //! another one to run.
 //!
-//! Per wake-up of a loop with one busy connection the system is called three times: to wait, to read, to write.
+//! Per wake-up of a loop the system is called once to wait, and for each busy connection once to read and once to write.
 
+pub mod deferred;
 pub mod loop_state;
 pub mod turn;
 
@@ -14,6 +15,7 @@ use crate::clients::connection::Connection;
 use crate::clients::record::ClientRecord;
 use crate::inbox::{Accepted, Message};
 use crate::server::Server;
+use crate::worker::deferred::Waiting;
 use crate::worker::loop_state::{LoopState, happened_by};
 use crate::worker::turn::{Turn, Turner};
 use base::lock::Held;
@@ -41,6 +43,8 @@ impl Worker<'_> {
     /// Runs a loop until it is lost to another thread or the server stops.
     fn run(&mut self, held: Held<LoopState>) {
         let mut state = held;
+        // What the thread before has left.
+        self.write_deferred(&mut state);
         loop {
             let inbox = self.server.inboxes.of(state.index);
             let outcome = state.wait(inbox, self.turner.now_ns());
@@ -56,7 +60,11 @@ impl Worker<'_> {
                     Some(back) => state = back,
                     None => return,
                 }
+                if state.deferred.is_due(self.turner.now_ns()) {
+                    self.write_deferred(&mut state);
+                }
             }
+            self.write_deferred(&mut state);
         }
     }
 
@@ -73,12 +81,34 @@ impl Worker<'_> {
         self.server.watcher.keep_awake();
         let turn = self.turner.turn(&mut connection, happened, &home.sockets);
         let Some(mut state) = home.handover.reclaim(sequence) else {
+            let turn = self.turner.write(&mut connection, turn, &home.sockets);
             connection.is_over = matches!(turn, Turn::Close);
             self.server.inboxes.of(index).post(Message::Return(connection));
             return None;
         };
-        self.settle(&mut state, connection, turn);
+        if self.turner.reply().is_empty() {
+            self.settle(&mut state, connection, turn);
+        } else {
+            let now_ns = self.turner.now_ns();
+            state.deferred.add(connection, turn, self.turner.reply(), now_ns);
+        }
         Some(state)
+    }
+
+    /// Writes the replies that were gathered.
+    fn write_deferred(&mut self, state: &mut LoopState) {
+        if state.deferred.is_empty() {
+            return;
+        }
+        let sockets = &self.server.homes[state.index].sockets;
+        let mut deferred = std::mem::take(&mut state.deferred);
+        deferred.write_all(|waiting, bytes| {
+            let Waiting { mut connection, turn, .. } = waiting;
+            let turn = self.turner.write_bytes(&mut connection, bytes, turn, sockets);
+            self.settle(state, connection, turn);
+        });
+        // Its memory is used again.
+        state.deferred = deferred;
     }
 
     /// Acts on what a turn has come to.
@@ -151,6 +181,7 @@ impl Worker<'_> {
 
     /// Closes all connections of a loop.
     fn end(&mut self, mut state: Held<LoopState>) {
+        self.write_deferred(&mut state);
         for connection in state.take_all() {
             self.close(&mut state, connection);
         }

@@ -2,9 +2,11 @@
 
 use crate::clients::connection::{Connection, ServedCounts};
 use crate::clients::limits;
+use crate::clients::record::add;
 use crate::config::Settings;
 use crate::limits::{OUTBOX_BYTES_UNAUTHENTICATED_MAX, READ_BYTES, REPLY_BYTES_KEPT};
 use crate::server::Server;
+use crate::worker::deferred;
 use crate::worker::loop_state::Happened;
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
@@ -79,7 +81,7 @@ impl<'s> Turner<'s> {
         self.executor.end_session(session);
     }
 
-    /// Gives a connection its turn.
+    /// Gives a connection its turn. A short reply is left to be written: see [`Turner::reply`].
     pub fn turn(
         &mut self,
         connection: &mut Connection,
@@ -119,16 +121,69 @@ impl<'s> Turner<'s> {
         };
         let turn = self.turn_after(connection, &served);
         counts.commands = commands.value().wrapping_sub(commands_before);
-        match self.write(connection, sockets) {
-            Ok(written) => counts.bytes_written = written as u64,
-            Err(_) => {
-                self.reply.clear();
-                return Turn::Close;
-            }
-        }
         counts.now_ns = self.executor.tick_ns();
         connection.publish(&counts);
-        if connection.state.is_closing && connection.outbox.is_empty() { Turn::Close } else { turn }
+        if connection.outbox.is_empty() && deferred::may_wait(&self.reply) {
+            return turn;
+        }
+        self.write(connection, turn, sockets)
+    }
+
+    /// The reply of the last turn, as far as it was not written.
+    pub fn reply(&mut self) -> &mut Reply {
+        &mut self.reply
+    }
+
+    /// Writes the reply of the last turn, or keeps what the socket doesn't take.
+    pub fn write(&mut self, connection: &mut Connection, turn: Turn, sockets: &Registry) -> Turn {
+        if self.reply.is_empty() {
+            return settled(connection, turn);
+        }
+        let waiting = connection.outbox.len() + self.reply.len();
+        if limits::is_over_hard(&self.settings.load().output_limit_normal, waiting) {
+            self.reply.clear();
+            self.server.host.output_limit_reached(connection);
+            return Turn::Close;
+        }
+        let outcome = connection.outbox.send(&mut connection.stream, &mut self.reply);
+        if outcome.is_err() {
+            self.reply.clear();
+        }
+        if REPLY_BYTES_KEPT < self.reply.memory_len() {
+            self.reply.shrink_to(REPLY_BYTES_KEPT);
+        }
+        self.written(connection, outcome, turn, sockets)
+    }
+
+    /// Writes a reply that has waited, or keeps what the socket doesn't take.
+    pub fn write_bytes(
+        &mut self,
+        connection: &mut Connection,
+        bytes: &[u8],
+        turn: Turn,
+        sockets: &Registry,
+    ) -> Turn {
+        let outcome = connection.outbox.send_bytes(&mut connection.stream, bytes);
+        self.written(connection, outcome, turn, sockets)
+    }
+
+    /// Acts on what a write has come to.
+    fn written(
+        &mut self,
+        connection: &mut Connection,
+        outcome: io::Result<usize>,
+        turn: Turn,
+        sockets: &Registry,
+    ) -> Turn {
+        let Ok(count) = outcome else { return Turn::Close };
+        let thread = self.server.statistics.of_thread(self.number);
+        thread.bytes_written.add(count as u64);
+        thread.writes.add(1);
+        add(&connection.record.counts.bytes_written, count as u64);
+        if !connection.outbox.is_empty() && self.await_writable(connection, sockets).is_err() {
+            return Turn::Close;
+        }
+        settled(connection, turn)
     }
 
     /// Reads once and runs what is whole. `None`: there was nothing to read. An error: the connection has ended.
@@ -227,28 +282,6 @@ impl<'s> Turner<'s> {
         }
     }
 
-    /// Writes the reply, or keeps what the socket doesn't take. Returns how many bytes it took.
-    fn write(&mut self, connection: &mut Connection, sockets: &Registry) -> io::Result<usize> {
-        if self.reply.is_empty() {
-            return Ok(0);
-        }
-        let waiting = connection.outbox.len() + self.reply.len();
-        if limits::is_over_hard(&self.settings.load().output_limit_normal, waiting) {
-            return Err(self.over_output_limit(connection));
-        }
-        let written = connection.outbox.send(&mut connection.stream, &mut self.reply)?;
-        if REPLY_BYTES_KEPT < self.reply.memory_len() {
-            self.reply.shrink_to(REPLY_BYTES_KEPT);
-        }
-        let thread = self.server.statistics.of_thread(self.number);
-        thread.bytes_written.add(written as u64);
-        thread.writes.add(1);
-        if !connection.outbox.is_empty() {
-            self.await_writable(connection, sockets)?;
-        }
-        Ok(written)
-    }
-
     #[cold]
     fn await_writable(
         &mut self,
@@ -257,10 +290,14 @@ impl<'s> Turner<'s> {
     ) -> io::Result<()> {
         let waiting = connection.outbox.len();
         let is_stranger = !connection.session.is_authenticated;
+        let counts = &connection.record.counts;
+        counts.outbox_bytes.store(waiting as u64, Relaxed);
+        counts.outbox_pieces.store(connection.outbox.pieces() as u32, Relaxed);
         if is_stranger && OUTBOX_BYTES_UNAUTHENTICATED_MAX < waiting {
-            return Err(self.over_output_limit(connection));
+            self.server.host.output_limit_reached(connection);
+            return Err(ErrorKind::OutOfMemory.into());
         }
-        let since = &connection.record.counts.soft_limit_since_ns;
+        let since = &counts.soft_limit_since_ns;
         if !limits::is_over_soft(&self.settings.load().output_limit_normal, waiting) {
             since.store(0, Relaxed);
         } else if since.load(Relaxed) == 0 {
@@ -291,12 +328,11 @@ impl<'s> Turner<'s> {
         }
         Ok(())
     }
+}
 
-    #[cold]
-    fn over_output_limit(&mut self, connection: &Connection) -> io::Error {
-        self.server.host.output_limit_reached(connection);
-        ErrorKind::OutOfMemory.into()
-    }
+/// What becomes of a connection once its reply is written or kept.
+fn settled(connection: &Connection, turn: Turn) -> Turn {
+    if connection.state.is_closing && connection.outbox.is_empty() { Turn::Close } else { turn }
 }
 
 /// What a session's next request may announce.
