@@ -157,6 +157,10 @@ impl Host for ServerHost {
         std::thread::yield_now();
     }
 
+    fn set_active_expiry(&self, is_on: bool) {
+        self.expires_actively.store(is_on, Relaxed);
+    }
+
     fn log(&self, level: u8, message: &str) {
         let level = match level {
             0 => Level::Debug,

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The shortest question, and its answer.
-pub(crate) const PING: &[u8] = b"GET none\r\n";
-pub(crate) const PONG: &[u8] = b"$-1\r\n";
+pub(crate) const PING: &[u8] = b"PING\r\n";
+pub(crate) const PONG: &[u8] = b"+PONG\r\n";
 
 /// `HOLD key milliseconds` → OK: keeps the key's shard, and the thread, for so long.
 const HOLD: &[Command] = &[Command {

@@ -6,3 +6,4 @@ mod client;
 mod program;
 mod slow_calls;
 mod sockets;
+mod upkeep;

@@ -6,13 +6,15 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 
 #[test]
-fn answers() {
+fn answers_and_closes() {
     let node = node("");
     let mut client = Client::new(&node);
     client.ask(&[b"SET", b"key", b"value"], b"+OK\r\n");
     client.ask(&[b"GET", b"key"], b"$5\r\nvalue\r\n");
     client.send(b"GET key\r\n");
     client.expect(b"$5\r\nvalue\r\n");
+    client.ask(&[b"QUIT"], b"+OK\r\n");
+    assert_eq!(client.read_to_end(), b"");
 }
 
 #[test]
