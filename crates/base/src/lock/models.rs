@@ -570,3 +570,22 @@ fn the_loop_is_reclaimed_or_stolen() {
         assert!(reclaimed.is_some() != stolen.is_some());
     });
 }
+
+/// One who knows a parking's number without having observed it sees the state all the same.
+#[test]
+fn the_loop_is_stolen_by_number() {
+    check(|| {
+        let (place, held) = Handover::new(Box::new(UnsafeCell::new(0)));
+        let place = Arc::new(place);
+        let watcher = {
+            let place = Arc::clone(&place);
+            thread::spawn(move || place.steal(1).map(|held| count(&held)).is_some())
+        };
+        count(&held);
+        let sequence = place.park(held, 7);
+        assert_eq!(sequence, 1);
+        let reclaimed = place.reclaim(sequence).map(|held| count(&held)).is_some();
+        let stolen = watcher.join().expect("the thread asserts nothing that fails");
+        assert!(reclaimed != stolen);
+    });
+}

@@ -427,6 +427,47 @@ fn one_who_is_alone_takes_shards_whoever_they_are_kept_for() {
 }
 
 #[test]
+fn one_who_was_handed_a_lock_and_misses_it_is_woken_again() {
+    let (locks, woken) = locks(1);
+    let (gate, _) = gate(1);
+    let mut claim = Claim::default();
+    let guard = locks[0].try_lock(SLOW_NS).unwrap();
+    assert!(locks[0].acquire(&mut claim, Token(1), 0).is_err());
+    drop(guard);
+    assert!(locks[0].try_lock(SLOW_NS).is_none(), "it is handed over");
+    let alone = gate.close(&mut GateClaim::default(), Token(2), SLOW_NS, false).unwrap();
+    let guard = locks[0].lock_alone(&alone, SLOW_NS);
+    assert!(locks[0].acquire(&mut claim, Token(1), SLOW_NS).is_err());
+    drop(guard);
+    assert_eq!(woken.take(), [1, 1]);
+    drop(locks[0].acquire(&mut claim, Token(1), SLOW_NS).unwrap());
+    assert!(woken.take().is_empty());
+}
+
+#[test]
+fn a_hand_off_that_becomes_a_reservation_passes_on() {
+    let (locks, woken) = locks(2);
+    let tickets = Tickets::new();
+    let (mut first, mut second) = (Claim::default(), Claim::default());
+    // The first misses shard 1 as often as it may without reserving; then the second reserves both.
+    let guard = locks[1].try_lock(SLOW_NS).unwrap();
+    for _ in 0..3 {
+        assert_eq!(passes(&locks, &[0, 1], &mut first, 1, &tickets, 0), Err(NEVER));
+    }
+    while passes(&locks, &[0, 1], &mut second, 2, &tickets, SLOW_NS) == Err(NEVER) {}
+    drop(guard);
+    assert_eq!(woken.take(), [1], "shard 1 is handed to the first, which has waited for longer");
+    assert!(passes(&locks, &[0, 1], &mut second, 2, &tickets, SLOW_NS).is_err());
+    // But the first misses shard 0 now, and stays at shard 1 with a higher ticket.
+    assert!(passes(&locks, &[0, 1], &mut first, 1, &tickets, SLOW_NS).is_err());
+    assert_eq!(woken.take(), [2]);
+    assert!(passes(&locks, &[0, 1], &mut second, 2, &tickets, SLOW_NS).is_ok());
+    assert_eq!(woken.take(), [1, 1]);
+    assert!(passes(&locks, &[0, 1], &mut first, 1, &tickets, SLOW_NS).is_ok());
+    assert!(woken.take().is_empty());
+}
+
+#[test]
 fn a_parking_is_taken_once() {
     let (place, held) = Handover::new(Box::new(5));
     assert_eq!(place.observe(), None);
