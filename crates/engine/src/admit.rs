@@ -13,6 +13,7 @@ use resp::Argv;
 pub fn resolve(lookup: Lookup, argv: Argv<'_>) -> Result<&'static Entry, CommandError> {
     match lookup {
         Lookup::Found(entry) => Ok(entry),
+        Lookup::UnknownCommand if is_http(argv) => Err(CommandError::CrossProtocol),
         Lookup::UnknownCommand => Err(CommandError::unknown_command(argv)),
         Lookup::SubcommandMissing(entry) => Err(CommandError::WrongArity(entry.full_name.clone())),
         Lookup::UnknownSubcommand(entry) => Err(CommandError::UnknownSubcommand {
@@ -20,6 +21,14 @@ pub fn resolve(lookup: Lookup, argv: Argv<'_>) -> Result<&'static Entry, Command
             name: String::from_utf8_lossy(&argv.at(1)[..argv.at(1).len().min(128)]).into(),
         }),
     }
+}
+
+/// Whether a browser or the like was made to send its request here: what follows its head could be
+/// commands that its user never meant.
+fn is_http(argv: Argv<'_>) -> bool {
+    argv.get(0).is_some_and(|word| {
+        word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
+    })
 }
 
 /// All checks that a call from a client must pass.

@@ -342,3 +342,8 @@ impl Reclaim for ReclaimNow {
 
 /// Shared bytes as store keeps them.
 pub type SharedBytes = Arc<Vec<u8>>;
+
+/// Wall time as an entry's access clock: 1/16 s, 24 bits.
+pub(crate) fn access_clock(now_ms: u64) -> u32 {
+    (now_ms * 16 / 1000) as u32 & 0x00ff_ffff
+}

@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 
+/// What a client is told that is one too many.
+pub const TOO_MANY_CLIENTS: &str = "-ERR max number of clients reached\r\n";
+
 /// Why a call was not carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CommandError {
@@ -17,7 +20,8 @@ pub enum CommandError {
     ClientFilterNotPositive(&'static str),
     ClientIdInvalid,
     ClientIdNotPositive,
-    ClientInfoInvalid(&'static str),
+    ClientFlagsUnknown(Box<str>),
+    ClientInfoInvalid(Box<str>),
     ClientInfoOption(Box<str>),
     ClientNameInvalid,
     ClientNotFound,
@@ -98,6 +102,8 @@ pub enum CommandError {
     SecondDatabaseIndexInvalid,
     StringTooLarge,
     Syntax,
+    /// A request of another protocol, made by something that was led to this port: no reply.
+    CrossProtocol,
     TimeoutInvalid,
     TimeoutNegative,
     TypeUnknown(Box<str>),
@@ -231,6 +237,7 @@ impl CommandError {
             Self::ProtocolUnsupported => "NOPROTO unsupported protocol version",
             Self::ReplyTooLarge => "ERR reply too large",
             Self::SecondDatabaseIndexInvalid => "ERR invalid second DB index",
+            Self::CrossProtocol => "",
             Self::TimeoutInvalid => "ERR timeout is not an integer or out of range",
             Self::TimeoutNegative => "ERR timeout is negative",
             Self::WatchInsideMulti => "ERR WATCH inside MULTI is not allowed",
@@ -247,6 +254,9 @@ impl CommandError {
                 format!("ERR {name} is not an integer or out of range")
             }
             Self::ClientFilterNotPositive(name) => format!("ERR {name} should be greater than 0"),
+            Self::ClientFlagsUnknown(letters) => {
+                format!("ERR Unknown flags found in the provided filter: {letters}")
+            }
             Self::ClientInfoInvalid(name) => {
                 format!("ERR {name} cannot contain spaces, newlines or special characters.")
             }
@@ -305,7 +315,8 @@ impl CommandError {
     pub fn unknown_command(argv: resp::Argv<'_>) -> Self {
         const SHOWN_BYTES_MAX: usize = 128;
         let shown = |bytes: &[u8]| {
-            String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES_MAX)]).into_owned()
+            let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+            String::from_utf8_lossy(&bytes[..end.min(SHOWN_BYTES_MAX)]).into_owned()
         };
         let mut text = format!("'{}', with args beginning with: ", shown(argv.at(0)));
         let mut used = 0;

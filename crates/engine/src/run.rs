@@ -9,7 +9,7 @@ use crate::admit;
 use crate::batch::{Batch, End, REQUESTS_MAX, Request};
 use crate::command::{Flags, Outcome, Reach};
 use crate::context::{Ctx, HashedKey, Origin};
-use crate::data::Data;
+use crate::data::{Data, access_clock};
 use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::host::Host;
@@ -30,6 +30,9 @@ const REPLY_BYTES_SOFT_MAX: usize = 1 << 20;
 
 /// A call that took longer than this makes the wall clock stale.
 const WALL_CLOCK_STALE_NS: u64 = 100_000;
+
+const CROSS_PROTOCOL_WARNING: &str = "Possible SECURITY ATTACK detected: a client sent POST or \
+    Host: commands, as in an attack by cross-protocol scripting. Its connection was closed.";
 
 /// Runs calls on one thread.
 pub struct Executor<'e> {
@@ -454,6 +457,11 @@ impl<'e> Executor<'e> {
             self.data.statistics.commands[entry.id].rejected.add(1);
         }
         self.withdraw(session);
+        if error == CommandError::CrossProtocol {
+            self.host.log(3, CROSS_PROTOCOL_WARNING);
+            session.is_closing = true;
+            return;
+        }
         let is_exec = entry.is_some_and(|e| matches!(e.row.reach, Reach::Transaction));
         let error = if is_exec {
             session.transaction = None;
@@ -565,9 +573,4 @@ pub(crate) fn count_call(
     if outcome.is_err() {
         data.statistics.commands[entry.id].failed.add(1);
     }
-}
-
-/// Wall time as an entry's access clock: 1/16 s, 24 bits.
-pub(crate) fn access_clock(now_ms: u64) -> u32 {
-    (now_ms * 16 / 1000) as u32 & 0x00ff_ffff
 }

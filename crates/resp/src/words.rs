@@ -1,8 +1,8 @@
 //! Words in quotes: how a line typed by hand becomes arguments.
 //!
 //! Words are separated by blanks. Inside double quotes `\n \r \t \b \a`, `\xHH` and `\` before any
-//! other byte are understood; inside single quotes only `\'`. Quoted parts may touch each other and
-//! plain ones and then form one word: `a"b c"'d'` is `ab cd`. Outside quotes `\` is itself.
+//! other byte are understood; inside single quotes only `\'`. A quote may open inside a word and ends
+//! it where it closes: `a"b c"` is `ab c`, and `"a"b` is an error. Outside quotes `\` is itself.
 //! Inline requests and configuration files share these rules.
 
 use crate::request::Span;
@@ -43,14 +43,19 @@ fn read_word<'a>(mut rest: &'a [u8], buffer: &mut Vec<u8>) -> Option<&'a [u8]> {
     loop {
         rest = match rest {
             [] | [b' ' | b'\t' | b'\r' | b'\n', ..] => return Some(rest),
-            [b'"', quoted @ ..] => read_double_quoted(quoted, buffer)?,
-            [b'\'', quoted @ ..] => read_single_quoted(quoted, buffer)?,
+            [b'"', quoted @ ..] => closed(read_double_quoted(quoted, buffer)?)?,
+            [b'\'', quoted @ ..] => closed(read_single_quoted(quoted, buffer)?)?,
             [byte, after @ ..] => {
                 buffer.push(*byte);
                 after
             }
         }
     }
+}
+
+/// After a closing quote the word has to end, as in Redis.
+fn closed(rest: &[u8]) -> Option<&[u8]> {
+    matches!(rest, [] | [b' ' | b'\t' | b'\r' | b'\n', ..]).then_some(rest)
 }
 
 fn read_double_quoted<'a>(mut rest: &'a [u8], buffer: &mut Vec<u8>) -> Option<&'a [u8]> {

@@ -7,6 +7,7 @@ use crate::limits::ACCEPT_PAUSE;
 use crate::listeners::Listeners;
 use crate::log;
 use crate::server::Server;
+use engine::error::TOO_MANY_CLIENTS;
 use mio::event::Source;
 use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::Mutex;
@@ -19,8 +20,6 @@ use std::time::Duration;
 
 const STOP: Token = Token(usize::MAX);
 const UNIX: Token = Token(usize::MAX - 1);
-
-const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 
 /// How the acceptor is stopped from outside.
 pub struct AcceptorSwitch {
@@ -140,7 +139,7 @@ impl Acceptor {
         if !server.registry.admit(settings.maxclients as usize) {
             statistics.connections_rejected.fetch_add(1, Ordering::Relaxed);
             // Best effort: who doesn't read it sees the end all the same.
-            let _ = stream.write(TOO_MANY);
+            let _ = stream.write(TOO_MANY_CLIENTS.as_bytes());
             return;
         }
         if settings.protected_mode && settings.requirepass.is_empty() && !endpoint.is_local() {

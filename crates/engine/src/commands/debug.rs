@@ -5,10 +5,10 @@ use crate::command::{Command, Flags, Group, Outcome, Reach};
 use crate::commands::common::help::reply_help;
 use crate::commands::common::kind;
 use crate::context::Ctx;
+use crate::data;
 use crate::digest::Digest;
 use crate::error::CommandError;
 use crate::keys::{self, Begin, Find, KeySpec};
-use crate::run;
 use base::numbers;
 use resp::Argv;
 use store::{EntryRef, Kind};
@@ -128,7 +128,7 @@ fn object(ctx: &mut Ctx<'_, '_>) -> Outcome {
     } else {
         format!(" serializedlength:{}", serialized_len(entry))
     };
-    let idle_seconds = (run::access_clock(now_ms).wrapping_sub(clock) & 0x00ff_ffff) / 16;
+    let idle_seconds = (data::access_clock(now_ms).wrapping_sub(clock) & 0x00ff_ffff) / 16;
     let text = format!(
         "Value at:{:p} refcount:1 encoding:{}{len} lru:{clock} lru_seconds_idle:{idle_seconds}",
         entry.key(),

@@ -266,7 +266,7 @@ fn getex(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let mut persists = false;
     while !args.is_empty() {
         let is_taken = time.is_some() || persists;
-        if !is_taken && args.take("persist") {
+        if time.is_none() && args.take("persist") {
             persists = true;
         } else if is_taken {
             return Err(CommandError::Syntax);

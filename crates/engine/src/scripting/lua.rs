@@ -323,25 +323,21 @@ fn set_plain_functions(lua: &Lua, host: &Table) -> mlua::Result<()> {
         })?,
     )?;
     for (function, field) in [("error_reply", "err"), ("status_reply", "ok")] {
-        let place = host.clone();
         host.raw_set(
             function,
             lua.create_function(move |lua, values: Variadic<Value>| {
-                table_of_one(lua, &place, field, &values)
+                table_of_one(lua, field, &values)
             })?,
         )?;
     }
     host.raw_set("where", lua.create_function(|lua, ()| Ok(script_line(lua)))?)
 }
 
-fn table_of_one(
-    lua: &Lua,
-    host: &Table,
-    field: &str,
-    values: &Variadic<Value>,
-) -> mlua::Result<Table> {
+fn table_of_one(lua: &Lua, field: &str, values: &Variadic<Value>) -> mlua::Result<Table> {
     let [Value::String(text)] = &values[..] else {
-        return Err(raise_error(lua, host, &CommandError::ScriptArgumentsWrong)?);
+        let table = lua.create_table()?;
+        table.raw_set("err", CommandError::ScriptArgumentsWrong.text().as_ref())?;
+        return Ok(table);
     };
     let table = lua.create_table()?;
     if field == "err" {

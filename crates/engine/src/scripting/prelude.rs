@@ -68,11 +68,16 @@ local function shown(problem)
 end
 local function caught(is_fine, ...)
   if is_fine then return true, ... end
-  return false, shown((...))
+  local problem = ...
+  if type(problem) == "userdata" then problem = host.raised.err end
+  return false, problem
 end
 libraries.pcall = function(...) return caught(pcall(...)) end
 libraries.xpcall = function(body, handler)
-  return xpcall(body, function(problem) return handler(shown(problem)) end)
+  return xpcall(body, function(problem)
+    if type(problem) == "userdata" then problem = host.raised.err end
+    return handler(problem)
+  end)
 end
 local plain_loadstring = loadstring
 libraries.loadstring = function(text, name)
@@ -86,6 +91,10 @@ end
 libraries.load = nil
 libraries.coroutine = frozen(coroutine)
 
+libraries.setmetatable = function(target, metatable)
+  if protected[target] then error("Attempt to modify a readonly table", 0) end
+  return setmetatable(target, metatable)
+end
 libraries.rawset = function(target, name, value)
   if protected[target] then error("Attempt to modify a readonly table", 2) end
   return rawset(target, name, value)

@@ -90,7 +90,7 @@ fn rewrite(ctx: &mut Ctx<'_, '_>) -> Outcome {
 fn set(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let words: Vec<&[u8]> = ctx.argv.iter().skip(2).collect();
     if words.len() % 2 == 1 {
-        return Err(CommandError::WrongArity(ctx.entry.full_name.clone()));
+        return Err(CommandError::Syntax);
     }
     let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     let caller = if ctx.session.is_local { Caller::Local } else { Caller::Remote };

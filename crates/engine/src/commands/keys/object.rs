@@ -80,7 +80,7 @@ pub(super) fn refcount(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// Seconds since the use that left `clock`.
 pub(crate) fn idle_seconds(now_ms: u64, clock: u32) -> u32 {
-    (crate::run::access_clock(now_ms).wrapping_sub(clock) & 0x00ff_ffff) / 16
+    (crate::data::access_clock(now_ms).wrapping_sub(clock) & 0x00ff_ffff) / 16
 }
 
 /// The access clock of the key; replies with null if it is missing.

@@ -74,7 +74,7 @@ impl Filter {
 
     /// Whether `record` is meant.
     pub(super) fn matches(&self, ctx: &Ctx<'_, '_>, record: &ClientRecord) -> bool {
-        let is_skipped = self.skips_self && record.id == ctx.session.id;
+        let is_skipped = record.is_killed() || (self.skips_self && record.id == ctx.session.id);
         !is_skipped
             && self.conditions.iter().all(|(is_wanted, c)| c.matches(ctx, record) == *is_wanted)
     }
@@ -96,7 +96,7 @@ impl Condition {
             b"addr" => Self::Address(text),
             b"capa" => Self::Capabilities(text),
             b"db" => Self::Database(Self::database(ctx, value)?),
-            b"flags" => Self::Flags(text),
+            b"flags" => Self::flags(text)?,
             b"idle" => Self::Idle(positive(value, "idle")?),
             b"ip" => Self::Ip(text),
             b"laddr" => Self::LocalAddress(text),
@@ -105,7 +105,7 @@ impl Condition {
             b"maxage" => Self::Age(positive(value, "maxage")?),
             b"name" => Self::Name(text),
             b"type" => Self::Type(client_type(value)?),
-            b"user" if used_for == Use::Kill && value != b"default" => {
+            b"user" if value != b"default" => {
                 let name = String::from_utf8_lossy(value).into();
                 return Err(CommandError::NoSuchUser(name));
             }
@@ -119,6 +119,8 @@ impl Condition {
         while let Some(word) = args.peek() {
             match args::integer(word).ok().and_then(|id| u64::try_from(id).ok()) {
                 Some(id) if 0 < id => ids.push(id),
+                // No client has such a number, so none is found.
+                _ if used_for == Use::List && args::integer(word).is_ok() => ids.push(0),
                 _ if !ids.is_empty() && word.first().is_some_and(u8::is_ascii_alphabetic) => break,
                 _ if used_for == Use::Kill => return Err(CommandError::ClientIdNotPositive),
                 _ => return Err(CommandError::ClientIdInvalid),
@@ -126,6 +128,15 @@ impl Condition {
             args.next();
         }
         if ids.is_empty() { Err(CommandError::Syntax) } else { Ok(Self::Ids(ids)) }
+    }
+
+    fn flags(letters: Vec<u8>) -> Result<Self, CommandError> {
+        const KNOWN: &[u8] = b"AbBcdeEiIkMNOPrStTuUxR";
+        if letters.iter().all(|letter| KNOWN.contains(letter)) {
+            return Ok(Self::Flags(letters));
+        }
+        let letters = String::from_utf8_lossy(&letters).into();
+        Err(CommandError::ClientFlagsUnknown(letters))
     }
 
     fn database(ctx: &Ctx<'_, '_>, value: &[u8]) -> Result<i64, CommandError> {

@@ -2,6 +2,7 @@
 
 use crate::clients::record::{ClientRecord, flags};
 use engine::Ctx;
+use engine::context::Origin;
 use engine::dialect::Dialect;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -96,7 +97,7 @@ pub(super) fn flag_letters(record: &ClientRecord) -> String {
 }
 
 fn command_name(ctx: &Ctx<'_, '_>, record: &ClientRecord, is_self: bool) -> String {
-    if is_self {
+    if is_self && ctx.origin == Origin::Client {
         return ctx.entry.full_name.to_string();
     }
     let number = record.counts.command.load(Relaxed) as usize;

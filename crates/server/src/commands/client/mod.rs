@@ -275,16 +275,16 @@ fn setinfo(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (option, value) = (ctx.argv.at(2), ctx.argv.at(3));
     let record = own_record(ctx)?;
     let mut names = record.names.lock();
-    let (place, name) = if is_word(option, "lib-name") {
-        (&mut names.library, "lib-name")
+    let shown = String::from_utf8_lossy(option);
+    let place = if is_word(option, "lib-name") {
+        &mut names.library
     } else if is_word(option, "lib-ver") {
-        (&mut names.library_version, "lib-ver")
+        &mut names.library_version
     } else {
-        let option = String::from_utf8_lossy(option).into();
-        return Err(CommandError::ClientInfoOption(option));
+        return Err(CommandError::ClientInfoOption(shown.into()));
     };
     if !is_plain(value) {
-        return Err(CommandError::ClientInfoInvalid(name));
+        return Err(CommandError::ClientInfoInvalid(shown.into()));
     }
     *place = value.into();
     ctx.reply.ok();
