@@ -140,7 +140,7 @@ mod tests {
             (r"ECHO 'a\'b\n'", &["ECHO", "a'b\\n"]),
             (r#"ECHO """#, &["ECHO", ""]),
             (r#"ECHO 'a"b' "c'd""#, &["ECHO", "a\"b", "c'd"]),
-            (r#"a"b c"'d'e"#, &["ab cde"]),
+            (r#"a"b c" d'e'"#, &["ab c", "de"]),
             (r"ECHO \x41 a\ b", &["ECHO", "\\x41", "a\\", "b"]),
             ("\x0ca\x0b b\x0c", &["a\x0b", "b\x0c"]),
             ("a\rb", &["a", "b"]),
@@ -152,9 +152,18 @@ mod tests {
 
     #[test]
     fn open_quotes_are_refused() {
-        for line in
-            ["\"", "'", "a \"b", "a'", r#"a "b\""#, r"a 'b\'", r#""a"""#, r#"a\"b"#, r#""\"#]
-        {
+        for line in [
+            "\"",
+            "'",
+            "a \"b",
+            "a'",
+            r#"a "b\""#,
+            r"a 'b\'",
+            r#""a"""#,
+            r#"a\"b"#,
+            r#""\"#,
+            r#""a"b"#,
+        ] {
             assert_eq!(words(line), Err(UnbalancedQuotes), "{line:?}");
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::acceptor::AcceptorSwitch;
 use crate::clients::connection::Connection;
-use crate::clients::record::ClientRecord;
+use crate::clients::record::{ClientRecord, flags};
 use crate::clients::registry::Registry;
 use crate::clock::MachineClock;
 use crate::config::{Config, Settings};
@@ -13,7 +13,7 @@ use crate::shutdown::Shutdown;
 use crate::statistics::Statistics;
 use arc_swap::ArcSwap;
 use base::clock::Clock;
-use engine::Host;
+use engine::{Host, Session};
 use parking_lot::Mutex;
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -155,6 +155,19 @@ impl Host for ServerHost {
 
     fn relax(&self) {
         std::thread::yield_now();
+    }
+
+    fn client_named(&self, session: &Session, name: &[u8]) {
+        if let Some(record) = session.record.downcast_ref::<ClientRecord>() {
+            record.names.lock().name = name.into();
+        }
+    }
+
+    fn client_reset(&self, session: &Session) {
+        if let Some(record) = session.record.downcast_ref::<ClientRecord>() {
+            record.names.lock().name = Box::default();
+            record.counts.flags.fetch_and(!flags::LASTING, Relaxed);
+        }
     }
 
     fn set_active_expiry(&self, is_on: bool) {
