@@ -16,10 +16,14 @@ pub enum CommandError {
     BadPort(Box<str>),
     BitOffset,
     BusyScript,
+    ClientDatabase {
+        last: usize,
+    },
     ClientFilterInvalid(&'static str),
     ClientFilterNotPositive(&'static str),
     ClientIdInvalid,
     ClientIdNotPositive,
+    ClientCapabilityUnknown(Box<str>),
     ClientFlagsUnknown(Box<str>),
     ClientInfoInvalid(Box<str>),
     ClientInfoOption(Box<str>),
@@ -108,7 +112,8 @@ pub enum CommandError {
     TimeoutNegative,
     TypeUnknown(Box<str>),
     UnblockReason,
-    UnknownCommand(Box<str>),
+    /// With the rest of the line, in the bytes that the client sent.
+    UnknownCommand(Box<[u8]>),
     UnknownSubcommand {
         container: Box<str>,
         name: Box<str>,
@@ -223,7 +228,7 @@ impl CommandError {
             Self::ScriptReplyDepth => "ERR reached lua stack limit",
             Self::ScriptUnknownCommand => "ERR Unknown Redis command called from script",
             Self::ScriptWrongArity => "ERR Wrong number of args calling Redis command from script",
-            Self::NumkeysInvalid => "ERR invalid numkeys value",
+            Self::NumkeysInvalid => "ERR invalid numkeys value or out of range",
             Self::NumkeysNotPositive => "ERR Number of keys can't be negative",
             Self::NumkeysTooLarge => "ERR Number of keys can't be greater than number of args",
             Self::OffsetOutOfRange => "ERR offset is out of range",
@@ -250,10 +255,16 @@ impl CommandError {
 
     fn composed(&self) -> String {
         match self {
+            Self::ClientDatabase { last } => {
+                format!("ERR DB number should be between 0 and {last}")
+            }
             Self::ClientFilterInvalid(name) => {
                 format!("ERR {name} is not an integer or out of range")
             }
             Self::ClientFilterNotPositive(name) => format!("ERR {name} should be greater than 0"),
+            Self::ClientCapabilityUnknown(name) => {
+                format!("ERR Unknown capa found in the provided filter: {name}")
+            }
             Self::ClientFlagsUnknown(letters) => {
                 format!("ERR Unknown flags found in the provided filter: {letters}")
             }
@@ -289,7 +300,9 @@ impl CommandError {
                 format!("ERR Error compiling script (new function): {text}")
             }
             Self::TypeUnknown(name) => format!("ERR unknown type name '{name}'"),
-            Self::UnknownCommand(text) => format!("ERR unknown command {text}"),
+            Self::UnknownCommand(rest) => {
+                format!("ERR unknown command {}", String::from_utf8_lossy(rest))
+            }
             Self::UnknownSubcommand { container, name } => {
                 format!("ERR unknown subcommand '{name}'. Try {container} HELP.")
             }
@@ -306,6 +319,17 @@ impl CommandError {
         }
     }
 
+    /// As [`CommandError::text`], in bytes: what a client sent is shown as it was.
+    pub fn line(&self) -> Cow<'static, [u8]> {
+        match self {
+            Self::UnknownCommand(rest) => Cow::Owned([b"ERR unknown command ", &rest[..]].concat()),
+            _ => match self.text() {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
+        }
+    }
+
     /// The first word, by which INFO errorstats counts.
     pub fn code(&self) -> String {
         self.text().split(' ').next().unwrap_or("ERR").to_owned()
@@ -314,20 +338,23 @@ impl CommandError {
     /// The error for a command name that nobody knows, with the start of its arguments.
     pub fn unknown_command(argv: resp::Argv<'_>) -> Self {
         const SHOWN_BYTES_MAX: usize = 128;
-        let shown = |bytes: &[u8]| {
-            let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-            String::from_utf8_lossy(&bytes[..end.min(SHOWN_BYTES_MAX)]).into_owned()
+        // Shown as far as a text in C would go.
+        let shown = |bytes: &'_ [u8], len_max: usize| -> Vec<u8> {
+            bytes.iter().copied().take(len_max).take_while(|byte| *byte != 0).collect()
         };
-        let mut text = format!("'{}', with args beginning with: ", shown(argv.at(0)));
+        let mut text = vec![b'\''];
+        text.extend(shown(argv.at(0), SHOWN_BYTES_MAX));
+        text.extend_from_slice(b"', with args beginning with: ");
         let mut used = 0;
         for argument in argv.iter().skip(1) {
             if SHOWN_BYTES_MAX <= used {
                 break;
             }
-            let part = &argument[..argument.len().min(SHOWN_BYTES_MAX - used)];
-            let part = format!("'{}' ", String::from_utf8_lossy(part));
-            used += part.len();
-            text.push_str(&part);
+            let part = shown(argument, SHOWN_BYTES_MAX - used);
+            used += part.len() + 3;
+            text.push(b'\'');
+            text.extend(part);
+            text.extend_from_slice(b"' ");
         }
         Self::UnknownCommand(text.into())
     }

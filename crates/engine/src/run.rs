@@ -471,7 +471,7 @@ impl<'e> Executor<'e> {
             error
         };
         self.engine.errors.count(&error.code());
-        reply.error(error.text().as_bytes());
+        reply.error(&error.line());
         if let Some(transaction) = &mut session.transaction {
             transaction.is_doomed = true;
         }
@@ -557,7 +557,7 @@ pub(crate) fn invoke(ctx: &mut Ctx<'_, '_>) -> Outcome {
 #[cold]
 fn answer_error(ctx: &mut Ctx<'_, '_>, error: &CommandError, position: resp::Position) {
     ctx.reply.truncate(position);
-    ctx.reply.error(error.text().as_bytes());
+    ctx.reply.error(&error.line());
     ctx.engine.errors.count(&error.code());
 }
 

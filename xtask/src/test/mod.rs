@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Run only parts whose name begins with this; may be given several times.
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
-    /// The seed of the random command streams; by default one of the clock, which is printed.
+    /// The seed of the random command streams; always the same one by default.
     #[arg(long)]
     seed: Option<u64>,
     /// List the parts.

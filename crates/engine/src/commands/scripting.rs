@@ -190,6 +190,8 @@ fn eval_body(ctx: &mut Ctx<'_, '_>, writes: Writes) -> Outcome {
 }
 
 fn eval_cached(ctx: &mut Ctx<'_, '_>, writes: Writes) -> Outcome {
+    // What cannot be a digest is told before anything else is looked at.
+    scripting::parse_digest(ctx.argv.at(1)).ok_or(CommandError::NoScript)?;
     let arguments = arguments(ctx)?;
     let script = find(ctx, ctx.argv.at(1))?;
     ctx.scripting.run(ctx, &script, arguments, writes == Writes::Refused)

@@ -265,20 +265,25 @@ fn getex(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let mut time = None;
     let mut persists = false;
     while !args.is_empty() {
-        let is_taken = time.is_some() || persists;
+        // Saying the same twice is allowed.
         if time.is_none() && args.take("persist") {
             persists = true;
-        } else if is_taken {
-            return Err(CommandError::Syntax);
-        } else {
-            time = Some(deadline::take_option(&mut args)?.ok_or(CommandError::Syntax)?);
+            continue;
         }
+        let option = deadline::take_option(&mut args)?.ok_or(CommandError::Syntax)?;
+        let is_other = time.is_some_and(|(form, _): (TimeForm, _)| form != option.0);
+        if persists || is_other {
+            return Err(CommandError::Syntax);
+        }
+        time = Some(option);
     }
     let key = ctx.key(1);
     let now_ms = ctx.data.now_ms;
-    let deadline = time.map(|time| deadline::deadline(time, now_ms, "getex")).transpose()?;
     let entry = ctx.data.read_string(key)?;
     let exists = entry.is_some();
+    // The time of a missing key is not looked at.
+    let time = time.filter(|_| exists);
+    let deadline = time.map(|time| deadline::deadline(time, now_ms, "getex")).transpose()?;
     let is_volatile = entry.is_some_and(|e| e.deadline().is_some());
     reply_optional(ctx.reply, entry);
     match deadline {
@@ -377,7 +382,7 @@ fn msetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let count = count.ok_or(CommandError::NumkeysInvalid)? as usize;
     let end = 2 + count * 2;
     if ctx.argv.len() < end {
-        return Err(CommandError::WrongArity("msetex".into()));
+        return Err(CommandError::Syntax);
     }
     let options = SetOptions::parse(Args::new(ctx.argv, end), SetForm::Many)?;
     let deadline = options.deadline(ctx, "msetex")?;
@@ -623,19 +628,27 @@ impl<'a> SetOptions<'a> {
     fn parse(mut args: Args<'a>, form: SetForm) -> Result<Self, CommandError> {
         let mut options = Self::default();
         while !args.is_empty() {
-            let is_conditional = options.condition.is_some();
-            let has_time = options.time.is_some() || options.keeps_ttl;
-            if !is_conditional && args.take("nx") {
+            let condition = options.condition;
+            let is_conditional = condition.is_some();
+            // Saying the same twice is allowed.
+            let may_miss = matches!(condition, None | Some(Condition::Missing));
+            let may_exist = matches!(condition, None | Some(Condition::Exists));
+            if may_miss && args.take("nx") {
                 options.condition = Some(Condition::Missing);
-            } else if !is_conditional && args.take("xx") {
+            } else if may_exist && args.take("xx") {
                 options.condition = Some(Condition::Exists);
             } else if form == SetForm::One && !is_conditional && args.take("ifeq") {
                 options.condition = Some(Condition::Equal(args.required()?));
             } else if form == SetForm::One && args.take("get") {
                 options.returns_old = true;
-            } else if !has_time && args.take("keepttl") {
+            } else if options.time.is_none() && args.take("keepttl") {
                 options.keeps_ttl = true;
-            } else if !has_time && let Some(time) = deadline::take_option(&mut args)? {
+            } else if !options.keeps_ttl
+                && let Some(time) = deadline::take_option(&mut args)?
+            {
+                if options.time.is_some_and(|(form, _)| form != time.0) {
+                    return Err(CommandError::Syntax);
+                }
                 options.time = Some(time);
             } else {
                 return Err(CommandError::Syntax);

@@ -77,7 +77,7 @@ fn reply_nested(
     match value {
         Value::String(text) => reply.bulk(&text.as_bytes()),
         Value::Integer(number) => reply.integer(*number),
-        Value::Number(number) => reply.integer(*number as i64),
+        Value::Number(number) => reply.integer(integer(*number)),
         Value::Boolean(is_true) if shows_booleans => reply.boolean(*is_true),
         Value::Boolean(true) => reply.integer(1),
         Value::Boolean(false) => reply.null(),
@@ -162,6 +162,13 @@ fn reply_sequence(
     }
     reply.array(items.len());
     items.iter().try_for_each(|item| reply_nested(reply, item, shows_booleans, depth + 1))
+}
+
+/// A Lua number as an integer, as the processors that Redis runs on convert it: what does not fit
+/// becomes the smallest.
+fn integer(number: f64) -> i64 {
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    if (-END..END).contains(&number) { number as i64 } else { i64::MIN }
 }
 
 /// A Lua argument of `redis.call` as bytes.

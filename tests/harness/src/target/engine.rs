@@ -1,11 +1,95 @@
 //! The engine in process: the same bytes, without sockets and threads.
 
-use super::Target;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use server::config::{Config, Machine, dialect};
+use server::inprocess::{Caller, InProcess};
+
+use super::version::Identity;
+use super::{Link, Received, Target};
+use crate::frame::Frame;
+
+/// The engine with the server's rows, as a target.
+struct EngineTarget {
+    node: Rc<InProcess>,
+    identity: Identity,
+}
+
+/// One client of it: what it sends is run at once, and its replies wait here.
+struct EngineLink {
+    node: Rc<InProcess>,
+    /// Gone once the link is dropped.
+    caller: Option<Caller>,
+    replies: VecDeque<u8>,
+}
 
 /// The engine as a target.
 ///
 /// # Errors
-/// As long as the engine offers no node that runs without a server.
+/// When it does not say who it is.
 pub fn target() -> Result<Box<dyn Target>, String> {
-    Err("the engine does not run in process yet".to_owned())
+    let machine = Machine { cores: 1, memory_bytes: 1 << 30 };
+    let text = b"enable-debug-command yes\nsave \"\"\n";
+    let config = Config::from_text(text, dialect::Dialect::Redis, machine)
+        .map_err(|error| error.to_string())?;
+    let node = Rc::new(InProcess::new(config, &[]));
+    let mut link: Box<dyn Link> = Box::new(EngineLink::new(&node));
+    let info = link.call(&["INFO", "server"])?;
+    let info = String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned();
+    drop(link);
+    Ok(Box::new(EngineTarget { node, identity: Identity::read(&info) }))
+}
+
+impl Target for EngineTarget {
+    fn open(&mut self) -> Result<Box<dyn Link>, String> {
+        Ok(Box::new(EngineLink::new(&self.node)))
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn has_sockets(&self) -> bool {
+        false
+    }
+}
+
+impl EngineLink {
+    fn new(node: &Rc<InProcess>) -> Self {
+        let caller = Some(node.connect());
+        Self { node: Rc::clone(node), caller, replies: VecDeque::new() }
+    }
+}
+
+impl Link for EngineLink {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let caller = self.caller.as_mut().ok_or("the client is gone")?;
+        if caller.is_closed() {
+            return Err("the connection is closed".to_owned());
+        }
+        self.replies.extend(self.node.send(caller, bytes));
+        Ok(())
+    }
+
+    fn receive(&mut self, _wait: Duration) -> Result<Received, String> {
+        let bytes = self.replies.make_contiguous();
+        if let Some((frame, consumed)) =
+            Frame::decode(bytes).map_err(|error| format!("{error:?}"))?
+        {
+            self.replies.drain(..consumed);
+            return Ok(Received::Frame(frame));
+        }
+        let is_closed = self.caller.as_ref().is_none_or(Caller::is_closed);
+        Ok(if is_closed { Received::Closed } else { Received::Nothing })
+    }
+}
+
+impl Drop for EngineLink {
+    fn drop(&mut self) {
+        if let Some(caller) = self.caller.take() {
+            self.node.disconnect(caller);
+        }
+    }
 }

@@ -66,7 +66,12 @@ impl Filter {
                 Some(name) => (false, name),
                 None => (true, &word[..]),
             };
-            let condition = Condition::parse(ctx, name, &mut args, used_for)?;
+            let condition = Condition::parse(ctx, name, &mut args, used_for);
+            // The newer filters have one error for ids.
+            let condition = match condition {
+                Err(CommandError::ClientIdInvalid) if !is_wanted => Err(CommandError::Syntax),
+                other => other,
+            }?;
             filter.conditions.push((is_wanted, condition));
         }
         Ok(filter)
@@ -94,7 +99,11 @@ impl Condition {
         let text = value.to_vec();
         Ok(match name {
             b"addr" => Self::Address(text),
-            b"capa" => Self::Capabilities(text),
+            b"capa" if text.iter().all(|letter| *letter == b'r') => Self::Capabilities(text),
+            b"capa" => {
+                let capability = String::from_utf8_lossy(value).into();
+                return Err(CommandError::ClientCapabilityUnknown(capability));
+            }
             b"db" => Self::Database(Self::database(ctx, value)?),
             b"flags" => Self::flags(text)?,
             b"idle" => Self::Idle(positive(value, "idle")?),
@@ -140,9 +149,10 @@ impl Condition {
     }
 
     fn database(ctx: &Ctx<'_, '_>, value: &[u8]) -> Result<i64, CommandError> {
-        let db = args::integer(value)?;
+        let db = args::integer(value).map_err(|_| CommandError::ClientFilterInvalid("DB"))?;
         let is_valid = usize::try_from(db).is_ok_and(|db| db < ctx.settings.databases);
-        if is_valid { Ok(db) } else { Err(CommandError::DatabaseIndexOutOfRange) }
+        let last = ctx.settings.databases - 1;
+        if is_valid { Ok(db) } else { Err(CommandError::ClientDatabase { last }) }
     }
 
     fn matches(&self, ctx: &Ctx<'_, '_>, record: &ClientRecord) -> bool {

@@ -97,8 +97,11 @@ pub(super) fn flag_letters(record: &ClientRecord) -> String {
 }
 
 fn command_name(ctx: &Ctx<'_, '_>, record: &ClientRecord, is_self: bool) -> String {
-    if is_self && ctx.origin == Origin::Client {
-        return ctx.entry.full_name.to_string();
+    if is_self {
+        return match ctx.origin {
+            Origin::Transaction => "exec".to_owned(),
+            Origin::Client | Origin::Script => ctx.entry.full_name.to_string(),
+        };
     }
     let number = record.counts.command.load(Relaxed) as usize;
     let entry = ctx.engine.table.all().find(|entry| entry.id + 1 == number);

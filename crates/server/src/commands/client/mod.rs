@@ -88,14 +88,7 @@ const SUBCOMMANDS: &[Command] = &[
         run: pause,
         ..ROW
     },
-    Command {
-        name: "reply",
-        arity: 3,
-        flags: ANYTIME.with(Flags::NO_MULTI),
-        since: "3.2.0",
-        run: reply,
-        ..ROW
-    },
+    Command { name: "reply", arity: 3, flags: ANYTIME, since: "3.2.0", run: reply, ..ROW },
     Command { name: "setinfo", arity: 4, since: "7.2.0", run: setinfo, ..ROW },
     Command { name: "setname", arity: 3, since: "2.6.9", run: setname, ..ROW },
     Command { name: "trackinginfo", arity: 2, since: "6.2.0", run: trackinginfo, ..ROW },
