@@ -2,8 +2,8 @@
 //!
 //! A loop serves whoever is due, one after the other. Writing each reply at once would wake its reader at once: it answers
 //! with the next request before this loop has served the others, so both sides sleep and wake for every few requests. So
-//! short replies are gathered and written together when the round is over, or after [`ROUND_NS_MAX`]. With 50 clients that
-//! ask one thing at a time this loop then sleeps a quarter as often, and the kernel's part of a request is a fifth less.
+//! short replies are gathered and written together when the round is over, or after [`ROUND_NS_MAX`]. That saves
+//! sleeps and wake-ups where many clients ask one thing at a time.
 //!
 //! What is gathered belongs to the loop: whoever takes the loop over from a slow call writes it first.
 
