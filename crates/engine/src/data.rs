@@ -11,9 +11,14 @@ use crate::events::Event;
 use crate::keyspace::{Keyspace, LockedShard};
 use crate::lfu::{AccessMark, Frequency};
 use crate::statistics::ThreadStatistics;
+use crate::watch::WatchTable;
 use base::lock::{Exclusive, Guard, Inside};
 use base::rand::Rng;
 use std::sync::Arc;
+
+mod collection;
+
+pub use collection::Changed;
 use store::{Database, Entry, EntryMut, EntryRef, Key, Kind, Live};
 
 /// Takes removed entries whose freeing may take long to where it holds nobody up.
@@ -240,26 +245,33 @@ impl<'e> Data<'e> {
     #[inline]
     fn live(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let (db, now_ms) = (self.db, self.now_ms);
-        let (statistics, reclaim, changes) = (self.statistics, self.reclaim, &mut self.changes);
-        let index = self.keyspace.shard_index(key.hash) as u32;
+        let (LockedShard { data, watched }, after) = self.parts(key.hash);
+        match data.database(db).live(key, now_ms) {
+            Live::Found(entry) => Some(entry),
+            Live::Missing => None,
+            Live::Expired(entry) => {
+                after.expired(watched, db, key, entry);
+                None
+            }
+        }
+    }
+
+    /// The locked shard of `hash`, and apart from it what an expiry in it wants.
+    #[inline]
+    fn parts(&mut self, hash: u64) -> (&mut LockedShard, AfterExpiry<'_>) {
+        let after = AfterExpiry {
+            statistics: self.statistics,
+            reclaim: self.reclaim,
+            changes: &mut self.changes,
+        };
+        let index = self.keyspace.shard_index(hash) as u32;
         let is_first = self.guards.first().is_some_and(|(first, _)| *first == index);
         let shard = if is_first {
             &mut *self.guards[0].1
         } else {
             other_shard(&mut self.guards, self.keyspace, self.exclusive.as_ref(), index)
         };
-        let LockedShard { data, watched } = shard;
-        match data.database(db).live(key, now_ms) {
-            Live::Found(entry) => Some(entry),
-            Live::Missing => None,
-            Live::Expired(entry) => {
-                *changes += 1;
-                statistics.keys_expired.add(1);
-                watched.changed(db, key.bytes);
-                free(reclaim, entry);
-                None
-            }
-        }
+        (shard, after)
     }
 
     #[inline]
@@ -300,6 +312,22 @@ impl<'e> Data<'e> {
     /// The keyspace, for its measures.
     pub fn keyspace(&self) -> &'e Keyspace {
         self.keyspace
+    }
+}
+
+/// What follows when a key is met past its deadline.
+struct AfterExpiry<'d> {
+    statistics: &'d ThreadStatistics,
+    reclaim: &'d dyn Reclaim,
+    changes: &'d mut u64,
+}
+
+impl AfterExpiry<'_> {
+    fn expired(self, watched: &mut WatchTable, db: usize, key: Key<'_>, entry: Entry) {
+        *self.changes += 1;
+        self.statistics.keys_expired.add(1);
+        watched.changed(db, key.bytes);
+        free(self.reclaim, entry);
     }
 }
 

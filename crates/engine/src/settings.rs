@@ -1,6 +1,7 @@
 //! The settings that engine and store read: a plain struct, published as one snapshot.
 
 use crate::dialect::Dialect;
+use store::types::limits::Limits;
 
 /// What the server's configuration means to the engine.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub memory_policy: MemoryPolicy,
     /// Empty: none needed.
     pub password: Vec<u8>,
+    /// How large values may be in their small forms.
+    pub types: Limits,
 }
 
 /// Who may use a guarded command.
@@ -70,6 +73,7 @@ impl Default for Settings {
             memory_bytes_max: 0,
             memory_policy: MemoryPolicy::NoEviction,
             password: Vec::new(),
+            types: Limits::default(),
         }
     }
 }

@@ -19,9 +19,10 @@ pub mod keyspace;
 // One number for everything that is stored.
 pub mod digest;
 
-pub use keyspace::database::{Database, Live};
+pub use keyspace::database::{Database, Edited, Live};
 pub use keyspace::shard::Shard;
 pub use layout::Key;
 pub use layout::entry::{Entry, EntryMut, EntryRef, Kind, StringRef};
+pub use layout::home::{Buffer, Form, Home, Large, Own};
 pub use layout::prefetch::PrefetchHint;
 pub use layout::table::CURSOR_BITS;

@@ -5,6 +5,9 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use engine::settings::{Access, MemoryPolicy};
+use store::types::limits::{
+    HashLimits, Limits, ListLimits, SetLimits, SortedSetLimits, StreamLimits,
+};
 
 use super::special::{OutputLimit, SavePoint};
 use super::table::{self, ROWS};
@@ -65,22 +68,6 @@ pub enum ClientsMemory {
     Percent(u8),
 }
 
-/// Up to which size collections stay packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packing {
-    pub hash_max_listpack_entries: u64,
-    pub hash_max_listpack_value: u64,
-    pub hll_sparse_max_bytes: u64,
-    pub list_max_listpack_size: i32,
-    pub set_max_intset_entries: u64,
-    pub set_max_listpack_entries: u64,
-    pub set_max_listpack_value: u64,
-    pub stream_node_max_bytes: u64,
-    pub stream_node_max_entries: u64,
-    pub zset_max_listpack_entries: u64,
-    pub zset_max_listpack_value: u64,
-}
-
 /// Every setting that has an effect. Sizes are bytes, as the names say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -139,7 +126,9 @@ pub struct Settings {
     pub appendonly: bool,
     pub save: Vec<SavePoint>,
 
-    pub packing: Packing,
+    /// How large values may be in their small forms.
+    pub limits: Limits,
+    pub hll_sparse_max_bytes: u64,
 
     pub busy_reply_threshold_ms: u64,
 
@@ -172,6 +161,7 @@ impl Settings {
             lfu_log_factor: self.lfu_log_factor,
             memory_bytes_max: usize::try_from(self.maxmemory).unwrap_or(usize::MAX),
             memory_policy: self.maxmemory_policy,
+            types: self.limits,
             password: self.requirepass.clone(),
         }
     }
@@ -225,7 +215,8 @@ impl Settings {
             maxmemory_samples: read.number("maxmemory-samples"),
             appendonly: read.flag("appendonly"),
             save: read.save_points("save"),
-            packing: Packing::new(&read),
+            limits: limits(&read),
+            hll_sparse_max_bytes: read.number("hll-sparse-max-bytes"),
             busy_reply_threshold_ms: read.number("busy-reply-threshold"),
             always_show_logo: read.flag("always-show-logo"),
             latency_monitor_threshold_ms: read.number("latency-monitor-threshold"),
@@ -242,21 +233,26 @@ impl Settings {
     }
 }
 
-impl Packing {
-    fn new(read: &Reader<'_>) -> Self {
-        Self {
-            hash_max_listpack_entries: read.number("hash-max-listpack-entries"),
-            hash_max_listpack_value: read.number("hash-max-listpack-value"),
-            hll_sparse_max_bytes: read.number("hll-sparse-max-bytes"),
-            list_max_listpack_size: read.number("list-max-listpack-size"),
-            set_max_intset_entries: read.number("set-max-intset-entries"),
-            set_max_listpack_entries: read.number("set-max-listpack-entries"),
-            set_max_listpack_value: read.number("set-max-listpack-value"),
-            stream_node_max_bytes: read.number("stream-node-max-bytes"),
-            stream_node_max_entries: read.number("stream-node-max-entries"),
-            zset_max_listpack_entries: read.number("zset-max-listpack-entries"),
-            zset_max_listpack_value: read.number("zset-max-listpack-value"),
-        }
+fn limits(read: &Reader<'_>) -> Limits {
+    Limits {
+        hash: HashLimits {
+            packed_entries_max: read.number("hash-max-listpack-entries"),
+            packed_value_max: read.number("hash-max-listpack-value"),
+        },
+        list: ListLimits { chunk_max: read.number("list-max-listpack-size") },
+        set: SetLimits {
+            integers_max: read.number("set-max-intset-entries"),
+            packed_entries_max: read.number("set-max-listpack-entries"),
+            packed_value_max: read.number("set-max-listpack-value"),
+        },
+        stream: StreamLimits {
+            node_bytes_max: read.number("stream-node-max-bytes"),
+            node_entries_max: read.number("stream-node-max-entries"),
+        },
+        zset: SortedSetLimits {
+            packed_entries_max: read.number("zset-max-listpack-entries"),
+            packed_value_max: read.number("zset-max-listpack-value"),
+        },
     }
 }
 

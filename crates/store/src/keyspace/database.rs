@@ -49,6 +49,16 @@ pub enum Live<'a> {
     Expired(Entry),
 }
 
+/// What became of an edit of a key that must not have expired.
+pub enum Edited<R> {
+    /// What the edit said.
+    Done(R),
+    /// The key was not there.
+    Missing,
+    /// The key's deadline had passed; it is no longer in the database.
+    Expired(Entry),
+}
+
 /// How far the queue of deadlines knows the table's present ordering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Indexing {
@@ -199,6 +209,26 @@ impl Database {
             self.note_deadline(key, before, after);
         }
         Some(result)
+    }
+
+    /// As [`Self::edit`], unless the key's deadline has passed at `now_ms`: then it is removed.
+    #[inline]
+    pub fn edit_live<R>(
+        &mut self,
+        key: Key<'_>,
+        now_ms: u64,
+        change: impl FnOnce(&mut Entry) -> R,
+    ) -> Edited<R> {
+        let Lookup::Found(mut place) = self.table.entry(key) else { return Edited::Missing };
+        let before = place.item();
+        if before.is_expired(now_ms) {
+            self.volatile_len -= 1;
+            return Edited::Expired(place.remove());
+        }
+        let deadline = before.deadline();
+        let result = place.edit(change);
+        debug_assert!(place.item().key() == key.bytes && place.item().deadline() == deadline);
+        Edited::Done(result)
     }
 
     /// Adds bytes at the end of a key's string; returns the new length.

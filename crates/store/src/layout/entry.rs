@@ -8,8 +8,9 @@
 //! A string of up to [`INLINE_LEN_MAX`] bytes lies in the entry itself, so a small key costs its
 //! bytes, eight more and what the allocator rounds up. A longer one hangs off an
 //! `Arc<Vec<u8>>`: a reader clones the pointer and writes the bytes to its socket after the lock is
-//! gone, and a writer who finds the value shared makes its own copy. Other kinds of value will hang
-//! off a pointer of their own.
+//! gone, and a writer who finds the value shared makes its own copy. Collections are packed bytes
+//! inside the entry while they are small ([`Home`]), and large objects behind a pointer (`object`)
+//! after that.
 //!
 //! The size of the allocation is not stored but follows from the header and the lengths
 //! ([`size_class`] of their sum). Whatever changes a length keeps to that: inside the class in
@@ -21,7 +22,9 @@
 //! comments call "a live entry". Who holds the [`Entry`], or a borrow of it, has the right to look;
 //! who holds it mutably, to write.
 
+mod collection;
 mod header;
+mod object;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::marker::PhantomData;
@@ -30,6 +33,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use header::{Header, KEY_LEN_WIDE};
+use object::ObjectPointer;
 
 use super::size_class::size_class;
 use super::table::Item;
@@ -206,10 +210,13 @@ impl Entry {
         }
     }
 
-    /// Another entry with the same value and deadline. Bytes that hang off a pointer are shared
-    /// until one of the two changes.
+    /// Another entry with the same value and deadline. What hangs off a pointer is shared until one
+    /// of the two changes.
     #[must_use]
     pub fn duplicate(source: EntryRef<'_>, key: &[u8]) -> Self {
+        if source.kind() != Kind::String {
+            return Self::duplicate_collection(source, key);
+        }
         let (deadline, clock) = (source.deadline(), source.access_clock());
         let mut copy = match source.string() {
             StringRef::Inline(value) => Self::string(key, value, deadline, clock),
@@ -222,7 +229,12 @@ impl Entry {
     /// Whether dropping it takes no longer than handing it to another thread.
     #[inline]
     pub fn is_cheap_to_free(&self) -> bool {
-        !self.raw.header().has_pointer() || self.raw.shared().capacity() < CHEAP_TO_FREE_MAX
+        let header = self.raw.header();
+        match (header.has_pointer(), header.kind()) {
+            (false, _) => true,
+            (true, Kind::String) => self.raw.shared().capacity() < CHEAP_TO_FREE_MAX,
+            (true, _) => self.raw.object().is_cheap_to_free(),
+        }
     }
 
     /// A look at it.
@@ -283,8 +295,11 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if self.raw.header().has_pointer() {
-            self.raw.drop_shared();
+        let header = self.raw.header();
+        match (header.has_pointer(), header.kind()) {
+            (false, _) => {}
+            (true, Kind::String) => self.raw.drop_shared(),
+            (true, _) => self.raw.object().free(),
         }
         self.raw.free_memory();
     }
@@ -362,10 +377,11 @@ impl<'a> EntryRef<'a> {
 
     /// The bytes that are allocated for it, values behind pointers included.
     pub fn memory_bytes(self) -> usize {
-        let beyond = if self.raw.header().has_pointer() {
-            SHARED_SIZE + size_class(self.raw.shared().capacity())
-        } else {
-            0
+        let header = self.raw.header();
+        let beyond = match (header.has_pointer(), header.kind()) {
+            (false, _) => 0,
+            (true, Kind::String) => SHARED_SIZE + size_class(self.raw.shared().capacity()),
+            (true, _) => self.raw.object().memory_bytes(),
         };
         self.raw.size() + beyond
     }
@@ -628,7 +644,8 @@ impl Raw {
 
     #[inline]
     fn shared<'a>(self) -> &'a Arc<Vec<u8>> {
-        // SAFETY: a live entry that has a pointer, and strings are the only kind with one.
+        debug_assert!(self.header().kind() == Kind::String);
+        // SAFETY: a live string entry that has a pointer, as every caller has checked.
         unsafe { &*self.shared_field() }
     }
 
@@ -640,6 +657,19 @@ impl Raw {
     fn drop_shared(self) {
         // SAFETY: as for `shared`; the entry is freed next and nobody looks again.
         unsafe { self.shared_field().drop_in_place() };
+    }
+
+    /// The object of a collection that has a pointer.
+    #[inline]
+    fn object(self) -> ObjectPointer {
+        debug_assert!(self.header().kind() != Kind::String);
+        // SAFETY: a live entry of a collection with a pointer, as every caller has checked.
+        unsafe { self.shared_field().cast::<ObjectPointer>().read() }
+    }
+
+    fn write_object(self, object: ObjectPointer) {
+        // SAFETY: a live entry with room for a pointer here, aligned to 8.
+        unsafe { self.shared_field().cast::<ObjectPointer>().write(object) };
     }
 
     fn move_pointer_from(self, other: Self) {

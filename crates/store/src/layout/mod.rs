@@ -1,7 +1,10 @@
 //! Packed bytes and the tables that find them.
 
 pub mod entry;
+pub mod home;
+pub mod packed;
 pub mod prefetch;
+pub mod shared_node;
 pub mod size_class;
 pub mod table;
 

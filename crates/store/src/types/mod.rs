@@ -1,3 +1,4 @@
 //! Verbs on values, one file per type. They know no keys, deadlines or commands.
 
+pub mod limits;
 pub mod string;

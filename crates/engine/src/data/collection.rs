@@ -1,0 +1,99 @@
+//! Collections through the door: read as a type, changed in place, created, removed when emptied.
+
+use super::{Data, LockedShard};
+use crate::error::CommandError;
+use store::{Edited, Entry, EntryRef, Form, Home, Key, Large, Own};
+
+/// What a change of a collection said.
+#[derive(Debug)]
+pub struct Changed<R> {
+    pub result: R,
+    /// Whether nothing is left, so that the key has gone.
+    pub is_emptied: bool,
+}
+
+impl Data<'_> {
+    /// The collection at `key` for reading: counted as hit or miss, and touched.
+    #[inline]
+    pub fn read_as<L: Large>(&mut self, key: Key<'_>) -> Result<Option<Form<'_, L>>, CommandError> {
+        as_kind(self.read(key))
+    }
+
+    /// The collection at `key` for a call that will write: touched, not counted.
+    #[inline]
+    pub fn look_as<L: Large>(&mut self, key: Key<'_>) -> Result<Option<Form<'_, L>>, CommandError> {
+        as_kind(self.write(key).map(store::EntryMut::into_ref))
+    }
+
+    /// Lets `verb` change the collection at `key`, if there is one. A key that is empty after that
+    /// is removed. Say what happened with [`Data::changed`].
+    #[inline]
+    pub fn change<L: Large, R>(
+        &mut self,
+        key: Key<'_>,
+        verb: impl FnOnce(&mut Entry) -> R,
+    ) -> Result<Option<Changed<R>>, CommandError> {
+        let (db, now_ms, mark) = (self.db, self.now_ms, self.access_mark());
+        let (LockedShard { data, watched, .. }, after) = self.parts(key.hash);
+        let edited = data.database(db).edit_live(key, now_ms, |entry| {
+            if entry.as_ref().kind() != L::KIND {
+                return Err(CommandError::WrongType);
+            }
+            mark.apply(&mut entry.as_mut());
+            let result = verb(entry);
+            Ok(Changed { result, is_emptied: is_emptied::<L>(entry) })
+        });
+        let changed = match edited {
+            Edited::Done(changed) => changed?,
+            Edited::Missing => return Ok(None),
+            Edited::Expired(entry) => {
+                after.expired(watched, db, key, entry);
+                return Ok(None);
+            }
+        };
+        if changed.is_emptied {
+            self.remove(key);
+        }
+        Ok(Some(changed))
+    }
+
+    /// As [`Data::change`], for a collection that is made if it is missing. One that `verb` leaves
+    /// empty is not kept.
+    #[inline]
+    pub fn create<L: Large, R>(
+        &mut self,
+        key: Key<'_>,
+        mut verb: impl FnMut(&mut Entry) -> R,
+    ) -> Result<Changed<R>, CommandError> {
+        if let Some(changed) = self.change::<L, R>(key, &mut verb)? {
+            return Ok(changed);
+        }
+        let mut entry = Entry::collection::<L>(key.bytes, Own::default(), None, self.access_clock);
+        let result = verb(&mut entry);
+        let is_emptied = is_emptied::<L>(&entry);
+        if !is_emptied {
+            self.put(key.hash, entry);
+        }
+        Ok(Changed { result, is_emptied })
+    }
+
+    /// Gives `key` a collection, whatever it was.
+    pub fn put_collection<L: Large>(&mut self, key: Key<'_>, value: Own<L>, deadline: Option<u64>) {
+        let clock = self.clock_for(key);
+        self.put(key.hash, Entry::collection(key.bytes, value, deadline, clock));
+    }
+}
+
+#[inline]
+fn as_kind<L: Large>(entry: Option<EntryRef<'_>>) -> Result<Option<Form<'_, L>>, CommandError> {
+    match entry {
+        None => Ok(None),
+        Some(entry) if entry.kind() == L::KIND => Ok(Some(entry.form())),
+        Some(_) => Err(CommandError::WrongType),
+    }
+}
+
+#[inline]
+fn is_emptied<L: Large>(entry: &Entry) -> bool {
+    !L::KEEPS_EMPTY && L::len(Home::<L>::form(entry)) == 0
+}
