@@ -1,11 +1,12 @@
 //! How the engine scales without the network in the way: operations per second by threads.
 //!
-//! `cargo bench -p engine --bench scaling [-- SECONDS]`. Every thread serves its own sessions from
+//! `cargo bench -p server --bench scaling [-- SECONDS]`, with the server's allocator and clock. Every thread serves its own sessions from
 //! requests that were written beforehand, in batches of 64, as a loop serves its connections; a
 //! session whose call waits is passed over until its token is woken. Loads: GET 80 % and SET 20 %
 //! over 1 M keys of 16 bytes with values of 64 bytes; and GET, and INCR, of one key by everybody.
+//!
+//! Two engines of one thread each, side by side, show what the machine itself gives.
 
-use base::clock::Clock;
 use base::lock::{Token, Wake};
 use base::rand::Rng;
 use engine::data::ReclaimNow;
@@ -15,6 +16,7 @@ use engine::run::Served;
 use engine::settings::Settings;
 use engine::{Engine, Executor, Session};
 use resp::{Limits, Reply, RequestParser};
+use server::clock::MachineClock;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -25,6 +27,9 @@ const BATCH: usize = 64;
 const BATCHES: usize = 4096;
 const SESSIONS: usize = 16;
 const ROUNDS: usize = 5;
+/// Name, engines, and threads of each.
+const SHAPES: [(&str, usize, usize); 4] =
+    [("1 thread", 1, 1), ("2 threads", 1, 2), ("8 threads", 1, 8), ("2 separate engines", 2, 1)];
 
 /// What is measured.
 #[derive(Clone, Copy)]
@@ -44,11 +49,10 @@ fn main() {
     let duration = Duration::from_secs_f64(seconds);
     let mut out = std::io::stdout();
     for load in [MIXED, GET_ONE, INCR_ONE] {
-        let threads = [1, 2, 8];
-        let mut rates = vec![Vec::new(); threads.len()];
+        let mut rates = vec![Vec::new(); SHAPES.len()];
         for _ in 0..ROUNDS {
-            for (place, count) in threads.iter().enumerate() {
-                rates[place].push(measure(load, *count, duration));
+            for (place, (_, engines, threads)) in SHAPES.iter().enumerate() {
+                rates[place].push(measure(load, *engines, *threads, duration));
             }
         }
         let median = |rates: &mut Vec<f64>| {
@@ -56,42 +60,30 @@ fn main() {
             rates[rates.len() / 2]
         };
         let medians: Vec<f64> = rates.iter_mut().map(median).collect();
-        for (count, rate) in threads.iter().zip(&medians) {
-            let _ = writeln!(
-                out,
-                "{:30} {count} threads {:8.2} M ops/s  {:.2} of one thread",
-                load.name,
-                rate / 1e6,
-                rate / medians[0]
-            );
+        for ((shape, ..), rate) in SHAPES.iter().zip(&medians) {
+            let (million, ratio) = (rate / 1e6, rate / medians[0]);
+            let name = load.name;
+            let _ = writeln!(out, "{name:30} {shape:22} {million:6.2} M ops/s  {ratio:.2}");
         }
     }
 }
 
-fn measure(load: Load, threads: usize, duration: Duration) -> f64 {
-    let wakes = Arc::new(Wakes::new(threads));
-    let engine = Engine::new(Parts {
-        rows: Vec::new(),
-        settings: Settings::default(),
-        clock: Arc::new(RealClock(Instant::now())),
-        wake: Arc::clone(&wakes) as Arc<dyn Wake>,
-        reclaim: Box::new(ReclaimNow),
-        shards: 128,
-        threads,
-        seed: 7,
-    });
-    fill(&engine);
-    let (barrier, stop, total) =
-        (Barrier::new(threads + 1), AtomicBool::new(false), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        for thread in 0..threads {
-            let (engine, wakes, barrier, stop, total) = (&engine, &wakes, &barrier, &stop, &total);
-            scope.spawn(move || {
-                let inputs = inputs(load, thread as u64);
-                barrier.wait();
-                let done = serve(engine, wakes, thread, &inputs, stop);
-                total.fetch_add(done, Ordering::Relaxed);
-            });
+fn measure(load: Load, engines: usize, threads: usize, duration: Duration) -> f64 {
+    let wakes: Vec<Arc<Wakes>> = (0..engines).map(|_| Arc::new(Wakes::new(threads))).collect();
+    let engines: Vec<Engine> = wakes.iter().map(|wakes| engine(wakes, threads)).collect();
+    let barrier = Barrier::new(engines.len() * threads + 1);
+    let (stop, total) = (AtomicBool::new(false), AtomicU64::new(0));
+    let elapsed = std::thread::scope(|scope| {
+        for (engine, wakes) in engines.iter().zip(&wakes) {
+            for thread in 0..threads {
+                let (barrier, stop, total) = (&barrier, &stop, &total);
+                scope.spawn(move || {
+                    let inputs = inputs(load, thread as u64);
+                    barrier.wait();
+                    let done = serve(engine, wakes, thread, &inputs, stop);
+                    total.fetch_add(done, Ordering::Relaxed);
+                });
+            }
         }
         barrier.wait();
         let start = Instant::now();
@@ -99,7 +91,22 @@ fn measure(load: Load, threads: usize, duration: Duration) -> f64 {
         stop.store(true, Ordering::Relaxed);
         start.elapsed()
     });
-    total.load(Ordering::Relaxed) as f64 / duration.as_secs_f64()
+    total.load(Ordering::Relaxed) as f64 / elapsed.as_secs_f64()
+}
+
+fn engine(wakes: &Arc<Wakes>, threads: usize) -> Engine {
+    let engine = Engine::new(Parts {
+        rows: Vec::new(),
+        settings: Settings::default(),
+        clock: Arc::new(MachineClock::new()),
+        wake: Arc::clone(wakes) as Arc<dyn Wake>,
+        reclaim: Box::new(ReclaimNow),
+        shards: 128,
+        threads,
+        seed: 7,
+    });
+    fill(&engine);
+    engine
 }
 
 /// One thread's loop: every session in turn gets one batch, unless it waits.
@@ -231,17 +238,5 @@ impl Wake for Wakes {
         let (is_any, tokens) = &self.0[(token.0 >> 48) as usize];
         tokens.lock().expect("no thread panics while it holds this").push(token);
         is_any.store(true, Ordering::Release);
-    }
-}
-
-struct RealClock(Instant);
-
-impl Clock for RealClock {
-    fn now_ns(&self) -> u64 {
-        self.0.elapsed().as_nanos() as u64
-    }
-
-    fn wall_us(&self) -> u64 {
-        1_700_000_000_000_000 + self.now_ns() / 1000
     }
 }
