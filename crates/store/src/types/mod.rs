@@ -1,4 +1,5 @@
 //! Verbs on values, one file per type. They know no keys, deadlines or commands.
 
 pub mod limits;
+pub mod list;
 pub mod string;
