@@ -2,6 +2,7 @@
 
 pub mod entry;
 pub mod home;
+pub mod intset;
 pub mod packed;
 pub mod prefetch;
 pub mod shared_node;
