@@ -116,6 +116,24 @@ impl Batch {
         }
     }
 
+    /// Fetches the bucket of the first request's key into the cache; returns the key's hash.
+    pub(crate) fn look_at_first(
+        &mut self,
+        engine: &Engine,
+        input: &[u8],
+        db: usize,
+    ) -> Option<u64> {
+        let mut parser = RequestParser::default();
+        // Whether the request is within limits is found out when it is served.
+        self.read(&mut parser, &Limits::authenticated(0), input, 0, 1);
+        let request = self.requests.first().filter(|request| !request.is_inline)?;
+        let argv = self.argv(request, input, &parser);
+        let Lookup::Found(entry) = engine.table.lookup(argv) else { return None };
+        let hash = engine.keyspace.hash(argv.get(entry.only_key?)?);
+        engine.keyspace.prefetch_bucket(db, hash);
+        Some(hash)
+    }
+
     /// The arguments of a request.
     pub(crate) fn argv<'b>(
         &'b self,

@@ -45,6 +45,8 @@ pub struct Executor<'e> {
     pub(crate) data: Data<'e>,
     scripting: ThreadScripting,
     batch: Batch,
+    /// Database and hash of keys whose buckets are on the way into the cache.
+    ahead: SmallVec<[(usize, u64); 16]>,
     keys: Vec<HashedKey>,
     /// Watches that have ended and are still in their shards' tables.
     unwatched: Vec<(WatchedKey, Arc<WatchFlag>)>,
@@ -98,6 +100,7 @@ impl<'e> Executor<'e> {
             data: Data::new(&engine.keyspace, statistics, &*engine.reclaim, seed),
             scripting: ThreadScripting::default(),
             batch: Batch::default(),
+            ahead: SmallVec::new(),
             keys: Vec::new(),
             unwatched: Vec::new(),
             wall_ms: 0,
@@ -146,6 +149,26 @@ impl<'e> Executor<'e> {
         self.batch = batch;
         self.leave(session);
         Progress { consumed, state }
+    }
+
+    /// Looks at the first request of an input that will be served soon, and fetches the bucket of
+    /// its key into the cache.
+    pub fn look_ahead(&mut self, session: &Session, input: &[u8]) {
+        if let Some(hash) = self.batch.look_at_first(self.engine, input, session.db) {
+            self.ahead.push((session.db, hash));
+        }
+    }
+
+    /// Fetches the entries of the keys that were looked at, whose buckets should have arrived.
+    pub fn fetch_ahead(&mut self, session: &Session) {
+        // That takes locks, so it is not for somebody who would have to wait at the gate.
+        if !self.engine.gate.is_closed() && self.enter(session).is_ok() {
+            for (db, hash) in &self.ahead {
+                self.engine.keyspace.prefetch_entry(*db, *hash, self.tick_ns);
+            }
+            self.data.inside = None;
+        }
+        self.ahead.clear();
     }
 
     /// Runs one call with the given arguments, as a client would.

@@ -34,6 +34,16 @@ pub const EVENTS: usize = 1024;
 /// holds its loop up.
 pub const SPARE_THREADS_MAX: usize = 16;
 
+/// With so many connections due at once, they are read ahead.
+pub const READ_AHEAD_MIN: usize = 2;
+
+/// Most connections that are read ahead: their keys' memory must stay in the nearest cache.
+pub const READ_AHEAD_MAX: usize = 32;
+
+/// A connection that sends more than this at once is not read ahead: a batch of requests is fetched
+/// ahead by itself, and its bytes would have to be copied.
+pub const READ_AHEAD_BYTES_MAX: usize = 512;
+
 /// How often the watcher looks for slow calls.
 pub const WATCH_PERIOD: Duration = Duration::from_millis(1);
 

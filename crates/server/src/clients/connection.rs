@@ -34,6 +34,8 @@ pub struct State {
     pub is_read_closed: bool,
     /// `input` may hold whole requests.
     pub has_requests: bool,
+    /// The last read brought many bytes.
+    pub is_bulky: bool,
     /// The next request waits for its token.
     pub is_suspended: bool,
     /// To be closed once the outbox is empty; nothing more is read.

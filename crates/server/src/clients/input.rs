@@ -41,6 +41,11 @@ impl Input {
     /// Holds `bytes`, before which nothing was held; `wanted` more are known to come.
     pub fn hold(&mut self, bytes: &[u8], wanted: usize) {
         debug_assert!(self.is_empty());
+        if wanted == 0 {
+            self.bytes = bytes.to_vec();
+            self.filled = bytes.len();
+            return;
+        }
         self.reserve_for(bytes.len(), wanted);
         self.bytes[..bytes.len()].copy_from_slice(bytes);
         self.filled = bytes.len();

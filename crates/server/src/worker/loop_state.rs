@@ -142,6 +142,16 @@ impl LoopState {
         self.due.len()
     }
 
+    /// The first `max` due connections, with what has happened to them.
+    pub fn each_due(&mut self, max: usize, mut visit: impl FnMut(&mut Connection, &mut Happened)) {
+        for index in self.due.iter().take(max) {
+            let place = &mut self.places[*index as usize];
+            if let Occupant::Here(connection) = &mut place.occupant {
+                visit(connection, &mut place.happened);
+            }
+        }
+    }
+
     /// Takes the next due connection out of its place, to be served.
     pub fn take_due(&mut self) -> Option<(Box<Connection>, Happened)> {
         let index = self.due.pop_front()?;

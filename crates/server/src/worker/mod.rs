@@ -5,6 +5,10 @@
 //! call turns out slow. Then this thread, once its call is over, posts the connection back to the loop and waits for
 //! another one to run.
 //!
+//! When several connections are due, all are read before the first is served (`read_ahead`): most of
+//! what an unpipelined call costs beside the system's part is waiting for two places in memory, and
+//! these waits then overlap with the reads.
+//!
 //! Per wake-up of a loop the system is called once to wait, and for each busy connection once to read and once to write.
 
 pub mod deferred;
@@ -14,6 +18,7 @@ pub mod turn;
 use crate::clients::connection::Connection;
 use crate::clients::record::ClientRecord;
 use crate::inbox::{Accepted, Message};
+use crate::limits::{READ_AHEAD_MAX, READ_AHEAD_MIN};
 use crate::server::Server;
 use crate::worker::deferred::Waiting;
 use crate::worker::loop_state::{LoopState, happened_by};
@@ -54,6 +59,7 @@ impl Worker<'_> {
                 return self.end(state);
             }
             state.retry_due(now_ns);
+            self.read_ahead(&mut state);
             for _ in 0..state.due() {
                 let Some((connection, happened)) = state.take_due() else { continue };
                 match self.serve(state, connection, happened) {
@@ -66,6 +72,18 @@ impl Worker<'_> {
             }
             self.write_deferred(&mut state);
         }
+    }
+
+    /// Reads what several due connections have sent before the first is served, so that the memory
+    /// which their calls will touch is on its way meanwhile.
+    fn read_ahead(&mut self, state: &mut LoopState) {
+        if state.due() < READ_AHEAD_MIN {
+            return;
+        }
+        state.each_due(READ_AHEAD_MAX, |connection, happened| {
+            self.turner.read_ahead(connection, happened);
+        });
+        state.each_due(1, |connection, _| self.turner.fetch_ahead(connection));
     }
 
     /// Gives one connection its turn. `None` when the loop was lost meanwhile.

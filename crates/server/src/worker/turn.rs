@@ -4,7 +4,9 @@ use crate::clients::connection::{Connection, ServedCounts};
 use crate::clients::limits;
 use crate::clients::record::add;
 use crate::config::Settings;
-use crate::limits::{OUTBOX_BYTES_UNAUTHENTICATED_MAX, READ_BYTES, REPLY_BYTES_KEPT};
+use crate::limits::{
+    OUTBOX_BYTES_UNAUTHENTICATED_MAX, READ_AHEAD_BYTES_MAX, READ_BYTES, REPLY_BYTES_KEPT,
+};
 use crate::server::Server;
 use crate::worker::deferred;
 use crate::worker::loop_state::Happened;
@@ -103,6 +105,34 @@ impl<'s> Turner<'s> {
             return if is_over { Turn::Close } else { Turn::Keep };
         }
         if connection.can_go_on() { self.serve(connection, sockets) } else { Turn::Keep }
+    }
+
+    /// Reads what a connection that is due has sent, and looks at its first request.
+    pub fn read_ahead(&mut self, connection: &mut Connection, happened: &mut Happened) {
+        let state = &connection.state;
+        let is_plain = *happened == Happened { readable: true, ..Happened::default() }
+            && !(state.has_requests || state.is_suspended || state.is_closing || state.is_bulky)
+            && connection.input.is_empty();
+        if !is_plain {
+            return;
+        }
+        // An end or a failure is met again when the connection is served.
+        let Ok(count @ 1..) = connection.stream.read(&mut self.scratch) else { return };
+        happened.readable = false;
+        connection.state.is_readable = count == self.scratch.len();
+        connection.state.has_requests = true;
+        connection.state.is_bulky = READ_AHEAD_BYTES_MAX < count;
+        connection.input.hold(&self.scratch[..count], 0);
+        add(&connection.record.counts.bytes_read, count as u64);
+        self.count_read(count);
+        if !connection.state.is_bulky {
+            self.executor.look_ahead(&connection.session, connection.input.bytes());
+        }
+    }
+
+    /// Fetches ahead what the requests will touch that were looked at.
+    pub fn fetch_ahead(&mut self, connection: &Connection) {
+        self.executor.fetch_ahead(&connection.session);
     }
 
     fn serve(&mut self, connection: &mut Connection, sockets: &Registry) -> Turn {
@@ -213,13 +243,18 @@ impl<'s> Turner<'s> {
         };
         // A short read has emptied the socket; whatever comes later is told. But the end is not told twice.
         connection.state.is_readable = count == room || connection.state.is_read_closed;
+        connection.state.is_bulky = READ_AHEAD_BYTES_MAX < count;
         counts.bytes_read = count as u64;
-        let thread = self.server.statistics.of_thread(self.number);
-        thread.bytes_read.add(count as u64);
-        thread.reads.add(1);
+        self.count_read(count);
         let served =
             if is_fresh { self.run_fresh(connection, count) } else { self.run_held(connection) };
         Ok(Some(served))
+    }
+
+    fn count_read(&self, count: usize) {
+        let thread = self.server.statistics.of_thread(self.number);
+        thread.bytes_read.add(count as u64);
+        thread.reads.add(1);
     }
 
     /// Runs the requests in the first `count` bytes of the thread's buffer.
