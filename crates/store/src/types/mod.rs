@@ -1,5 +1,6 @@
 //! Verbs on values, one file per type. They know no keys, deadlines or commands.
 
+pub mod bitmap;
 pub mod limits;
 pub mod list;
 pub mod string;
