@@ -110,6 +110,13 @@ impl<'e> Data<'e> {
         self.live(key).map(EntryMut::into_ref)
     }
 
+    /// The entry of a key that this call has looked at already; several can be held at once.
+    pub fn found(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let index = self.keyspace.shard_index(key.hash) as u32;
+        let place = self.guards.binary_search_by_key(&index, |(i, _)| *i).ok()?;
+        self.guards[place].1.data.database_ref(self.db).find(key)
+    }
+
     /// The entry of `key` for a change in place; say what happened with [`Data::changed`].
     #[inline]
     pub fn write(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
@@ -154,11 +161,17 @@ impl<'e> Data<'e> {
     /// As [`Data::set_string`] without deadline, for a key that was not looked at before.
     #[inline]
     pub fn overwrite(&mut self, key: Key<'_>, value: &[u8]) {
-        // A key past its deadline expires first, with all that follows from it.
-        if self.database(key.hash).volatile_len() != 0 {
-            self.live(key);
-        }
+        self.expire_first(key);
         self.set_string(key, value, None);
+    }
+
+    /// Sets `key` to a string that a command has made, without copying it.
+    pub fn set_edited_string(&mut self, key: Key<'_>, value: Vec<u8>, deadline: Option<u64>) {
+        self.expire_first(key);
+        let clock = self.clock_for(key);
+        let mut entry = Entry::shared(key.bytes, Arc::new(value), deadline, clock);
+        entry.as_mut().set_raw(true);
+        self.put(key.hash, entry);
     }
 
     /// Removes `key` for good. Returns whether it was there.
@@ -253,6 +266,14 @@ impl<'e> Data<'e> {
                 after.expired(watched, db, key, entry);
                 None
             }
+        }
+    }
+
+    /// Lets a key past its deadline expire, with all that follows from it, before it is replaced.
+    #[inline]
+    fn expire_first(&mut self, key: Key<'_>) {
+        if self.database(key.hash).volatile_len() != 0 {
+            self.live(key);
         }
     }
 

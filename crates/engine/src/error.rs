@@ -14,7 +14,14 @@ pub enum CommandError {
     ArgumentCountInvalid,
     AuthWithoutPassword,
     BadPort(Box<str>),
+    BitArgument,
+    BitInvalid,
     BitOffset,
+    BitfieldOverflow,
+    BitfieldReadOnly,
+    BitfieldType,
+    BitopSingleSource,
+    BitopTwoSources(&'static str),
     BusyScript,
     ClientDatabase {
         last: usize,
@@ -141,7 +148,16 @@ impl CommandError {
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?"
             }
+            Self::BitArgument => "ERR The bit argument must be 1 or 0.",
+            Self::BitInvalid => "ERR bit is not an integer or out of range",
             Self::BitOffset => "ERR bit offset is not an integer or out of range",
+            Self::BitfieldOverflow => "ERR Invalid OVERFLOW type specified",
+            Self::BitfieldReadOnly => "ERR BITFIELD_RO only supports the GET subcommand",
+            Self::BitfieldType => {
+                "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not \
+                 supported but i64 is."
+            }
+            Self::BitopSingleSource => "ERR BITOP NOT must be called with a single source key.",
             Self::BusyScript => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
@@ -255,6 +271,9 @@ impl CommandError {
 
     fn composed(&self) -> String {
         match self {
+            Self::BitopTwoSources(operation) => {
+                format!("ERR BITOP {operation} must be called with at least two source keys.")
+            }
             Self::ClientDatabase { last } => {
                 format!("ERR DB number should be between 0 and {last}")
             }

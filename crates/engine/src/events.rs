@@ -27,4 +27,5 @@ pub const PERSIST: Event = event(b'g', "persist");
 pub const RENAME_FROM: Event = event(b'g', "rename_from");
 pub const RENAME_TO: Event = event(b'g', "rename_to");
 pub const SET: Event = event(b'$', "set");
+pub const SETBIT: Event = event(b'$', "setbit");
 pub const SETRANGE: Event = event(b'$', "setrange");

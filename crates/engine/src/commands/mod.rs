@@ -6,6 +6,8 @@ use crate::command::Command;
 
 pub mod common;
 
+mod bitmap;
+mod bitmap_field;
 mod command;
 mod connection;
 mod debug;
@@ -20,6 +22,7 @@ mod transaction;
 
 /// Every family of the engine's own.
 pub const FAMILIES: &[&[Command]] = &[
+    bitmap::COMMANDS,
     command::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,

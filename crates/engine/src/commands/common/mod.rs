@@ -1,5 +1,6 @@
 //! What several families share.
 
+pub(crate) mod bits;
 pub(crate) mod database;
 pub(crate) mod deadline;
 pub mod help;

@@ -4,6 +4,7 @@
 //! people and command-line tools read. A test proves that every row has its documentation.
 
 mod argument;
+mod bitmap;
 mod connection;
 mod generic;
 mod scripting;
@@ -42,6 +43,7 @@ impl Doc {
 
 /// The documentation of all families, each sorted by name.
 pub const DOCS: &[&[Doc]] = &[
+    bitmap::DOCS,
     connection::DOCS,
     generic::DOCS,
     scripting::DOCS,
