@@ -3,4 +3,5 @@
 pub mod bitmap;
 pub mod limits;
 pub mod list;
+pub mod stream;
 pub mod string;
