@@ -24,6 +24,7 @@ impl Keyspace {
     /// `shards` (a power of two, at most 65,536) shards of `databases` numbered databases each.
     pub fn new(shards: usize, databases: usize, seed: u64, wake: &Arc<dyn Wake>) -> Self {
         assert!(shards.is_power_of_two() && shards <= 1 << 16, "shard index is 16 hash bits");
+        store::layout::trie::seed_hash(seed);
         let hints: Arc<[PrefetchHint]> =
             (0..shards * databases).map(|_| PrefetchHint::default()).collect();
         let shard = |index: usize| LockedShard {

@@ -8,6 +8,7 @@ pub mod prefetch;
 pub mod shared_node;
 pub mod size_class;
 pub mod table;
+pub mod trie;
 
 /// A key with its hash, which is computed once per call.
 ///

@@ -1,0 +1,300 @@
+//! A hash trie without keys: for a member that is stored elsewhere, a number to find it by.
+//!
+//! A sorted set keeps its members in an ordered tree, where a member is found by its score. What
+//! this index keeps of a member is 32 bits of its hash and the score: 12 bytes. A search gives the
+//! scores of those members whose hash agrees, and the caller looks which of them is the one. That
+//! is nearly always the first: of 128 members in a page, one in millions agrees by chance.
+//!
+//! ```text
+//! | count of holders 8 | count 8 | lowest hash byte … | other hash bytes … | payload … |
+//!                                  1 each               3 each               V::LEN each
+//! ```
+//!
+//! Each of the three parts has room for as many elements as fit into the allocation.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use triomphe::{Arc, HeaderSlice};
+
+use super::super::size_class::size_class;
+use super::tree::{Page, Route, Tree};
+use super::{IndexPayload, hash};
+
+/// Most elements in a page.
+const COUNT_MAX: usize = 160;
+/// Bytes of a hash.
+const HASH_LEN: usize = 4;
+/// What an allocation holds besides the elements: two counts.
+const OVERHEAD: usize = 2 * size_of::<usize>();
+
+/// Payloads, found by the hash of what they belong to. `clone` is O(1) and shares all pages.
+pub struct Index<V: IndexPayload> {
+    tree: Tree<IndexPage<V>>,
+}
+
+impl<V: IndexPayload> Index<V> {
+    /// An index without elements.
+    pub fn new() -> Self {
+        Self { tree: Tree::new() }
+    }
+
+    /// The hash that a member is found by.
+    #[inline]
+    pub fn hash(member: &[u8]) -> u32 {
+        (hash(member) >> 32) as u32
+    }
+
+    /// Adds an element, also if there is one like it.
+    pub fn insert(&mut self, hash: u32, payload: V) {
+        self.tree.change(&HashRoute(hash), |page, ()| page.push(hash, payload));
+    }
+
+    /// Takes one element with this hash and payload out; says whether there was one.
+    pub fn remove(&mut self, hash: u32, payload: V) -> bool {
+        self.tree.change(&HashRoute(hash), |page, ()| {
+            let index = page.find(hash, |other| other == payload);
+            index.map(|index| page.remove(index)).is_some()
+        })
+    }
+
+    /// Gives one element with this hash and payload another payload; says whether there was one.
+    pub fn replace(&mut self, hash: u32, old: V, new: V) -> bool {
+        self.tree.change(&HashRoute(hash), |page, ()| {
+            let index = page.find(hash, |other| other == old);
+            index.map(|index| page.set_payload(index, new)).is_some()
+        })
+    }
+
+    /// The payload for which `is_it` holds, of those with this hash.
+    #[inline]
+    pub fn find(&self, hash: u32, is_it: impl FnMut(V) -> bool) -> Option<V> {
+        let page = self.tree.page(&HashRoute(hash));
+        page.find(hash, is_it).map(|index| page.payload(index))
+    }
+
+    /// All elements with their hashes, in an order that means nothing.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, V)> {
+        let elements = |page| (0..IndexPage::len(page)).map(|index| page.element(index));
+        self.tree.pages().flat_map(elements)
+    }
+
+    /// Number of elements.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes allocated.
+    pub fn memory_bytes(&self) -> usize {
+        self.tree.memory_bytes()
+    }
+
+    /// Whether dropping it takes no longer than handing it to another thread.
+    pub fn is_cheap_to_free(&self) -> bool {
+        self.tree.is_cheap_to_free()
+    }
+
+    /// Checks what must hold; for tests and debugging.
+    ///
+    /// # Panics
+    /// If it does not hold.
+    pub fn check_invariants(&self) {
+        self.tree.check_invariants();
+    }
+}
+
+impl<V: IndexPayload> Default for Index<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<V: IndexPayload> Clone for Index<V> {
+    fn clone(&self) -> Self {
+        Self { tree: self.tree.clone() }
+    }
+}
+
+struct HashRoute(u32);
+
+impl Route for HashRoute {
+    #[inline]
+    fn byte(&self, level: u32) -> u8 {
+        (self.0 >> (24 - 8 * level)) as u8
+    }
+}
+
+/// See the file's header.
+struct IndexPage<V> {
+    block: Arc<HeaderSlice<usize, [u8]>>,
+    payload: PhantomData<V>,
+}
+
+impl<V: IndexPayload> IndexPage<V> {
+    const ELEMENT_LEN: usize = HASH_LEN + V::LEN;
+
+    fn with_room(count: usize) -> Self {
+        let len = size_class(OVERHEAD + count * Self::ELEMENT_LEN) - OVERHEAD;
+        Self { block: Arc::from_header_and_vec(0, vec![0; len]), payload: PhantomData }
+    }
+
+    fn push(&mut self, hash: u32, payload: V) {
+        let index = self.len();
+        if self.capacity() == index {
+            self.rebuild(index + 1);
+        }
+        self.unique().header += 1;
+        self.set(index, hash, payload);
+    }
+
+    fn remove(&mut self, index: usize) {
+        let last = self.len() - 1;
+        let (hash, payload) = self.element(last);
+        self.set(index, hash, payload);
+        self.unique().header = last;
+        if 4 * (last + 2) < 3 * self.capacity() {
+            self.rebuild(last);
+        }
+    }
+
+    fn set(&mut self, index: usize, hash: u32, payload: V) {
+        let capacity = self.capacity();
+        let bytes = hash.to_le_bytes();
+        let slice = &mut self.unique().slice;
+        slice[index] = bytes[0];
+        let at = capacity + (HASH_LEN - 1) * index;
+        slice[at..at + HASH_LEN - 1].copy_from_slice(&bytes[1..]);
+        self.set_payload(index, payload);
+    }
+
+    fn set_payload(&mut self, index: usize, payload: V) {
+        let at = self.payload_at(index);
+        payload.write(&mut self.unique().slice[at..at + V::LEN]);
+    }
+
+    #[inline]
+    fn find(&self, hash: u32, mut is_it: impl FnMut(V) -> bool) -> Option<usize> {
+        let tags = &self.block.slice[..self.len()];
+        memchr::memchr_iter(hash as u8, tags)
+            .find(|index| self.hash(*index) == hash && is_it(self.payload(*index)))
+    }
+
+    #[inline]
+    fn hash(&self, index: usize) -> u32 {
+        let at = self.capacity() + (HASH_LEN - 1) * index;
+        let slice = &self.block.slice;
+        u32::from_le_bytes([slice[index], slice[at], slice[at + 1], slice[at + 2]])
+    }
+
+    #[inline]
+    fn payload(&self, index: usize) -> V {
+        let at = self.payload_at(index);
+        V::read(&self.block.slice[at..at + V::LEN])
+    }
+
+    fn element(&self, index: usize) -> (u32, V) {
+        (self.hash(index), self.payload(index))
+    }
+
+    fn payload_at(&self, index: usize) -> usize {
+        HASH_LEN * self.capacity() + V::LEN * index
+    }
+
+    /// Elements that there is room for.
+    #[inline]
+    fn capacity(&self) -> usize {
+        self.block.slice.len() / Self::ELEMENT_LEN
+    }
+
+    fn unique(&mut self) -> &mut HeaderSlice<usize, [u8]> {
+        if !self.block.is_unique() {
+            let HeaderSlice { header, slice } = &*self.block;
+            self.block = Arc::from_header_and_slice(*header, slice);
+        }
+        Arc::get_mut(&mut self.block).expect("it is unique now")
+    }
+
+    /// Moves everything into an allocation for this many elements.
+    fn rebuild(&mut self, count: usize) {
+        let mut new = Self::with_room(count);
+        new.unique().header = self.len();
+        for index in 0..self.len() {
+            new.set(index, self.hash(index), self.payload(index));
+        }
+        *self = new;
+    }
+}
+
+impl<V: IndexPayload> Page for IndexPage<V> {
+    type Due = ();
+    const NEVER: () = ();
+    const LEVELS_MAX: u32 = HASH_LEN as u32;
+
+    fn empty() -> Self {
+        Self::with_room(0)
+    }
+
+    fn split(&mut self, level: u32, mask: u8) -> Self {
+        let goes = |index: &usize| HashRoute(self.hash(*index)).byte(level) & mask != 0;
+        let count = (0..self.len()).filter(goes).count();
+        let mut parts = [self.len() - count, count].map(Self::with_room);
+        for index in 0..self.len() {
+            let (hash, payload) = self.element(index);
+            parts[usize::from(goes(&index))].push(hash, payload);
+        }
+        let [stays, goes] = parts;
+        *self = stays;
+        goes
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.rebuild(self.len() + other.len());
+        for index in 0..other.len() {
+            let (hash, payload) = other.element(index);
+            self.push(hash, payload);
+        }
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.block.header
+    }
+
+    fn due(&self) {}
+
+    #[inline]
+    fn is_over(&self) -> bool {
+        COUNT_MAX < self.len()
+    }
+
+    fn fits_with(&self, other: &Self) -> bool {
+        self.len() + other.len() <= COUNT_MAX / 2
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_class(OVERHEAD + self.block.slice.len())
+    }
+
+    fn check_invariants(&self) {
+        assert!(self.len() <= self.capacity());
+    }
+
+    fn check_routes(&self, level: u32, range: Range<usize>) {
+        for index in 0..self.len() {
+            let byte = HashRoute(self.hash(index)).byte(level);
+            assert!(range.contains(&usize::from(byte)));
+        }
+    }
+}
+
+impl<V> Clone for IndexPage<V> {
+    fn clone(&self) -> Self {
+        Self { block: Arc::clone(&self.block), payload: PhantomData }
+    }
+}
