@@ -6,7 +6,9 @@
 //! and its value, and adds a mark if it has a deadline; a database adds the digests of its entries.
 
 use crate::data::Data;
+use base::numbers::IntegerBuffer;
 use sha1_smol::Sha1;
+use store::types::list::{self, End, LargeList};
 use store::{EntryRef, Kind};
 
 /// Entries that are visited in one step of a walk.
@@ -71,7 +73,12 @@ impl Digest {
         match entry.kind() {
             Kind::String => self.mix(entry.string().bytes()),
             // Families add their types here as they come.
-            Kind::Hash | Kind::List | Kind::Set | Kind::SortedSet | Kind::Stream => {}
+            Kind::List => {
+                let mut digits = IntegerBuffer::new();
+                let elements = list::walk(entry.form::<LargeList>(), End::Head, 0, usize::MAX);
+                elements.for_each(|element| self.mix(element.bytes(&mut digits)));
+            }
+            Kind::Hash | Kind::Set | Kind::SortedSet | Kind::Stream => {}
         }
         if entry.deadline().is_some() {
             self.add(b"!!expire!!");

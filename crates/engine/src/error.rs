@@ -40,6 +40,8 @@ pub enum CommandError {
     CommandInvalid,
     ConfigSet(Box<str>),
     ConfigUnknown(Box<str>),
+    CountNegative,
+    CountNotPositive,
     CursorInvalid,
     DatabaseIndexInvalid,
     DatabaseIndexOutOfRange,
@@ -58,6 +60,7 @@ pub enum CommandError {
     ImportModeOff,
     IncrementNotFinite,
     IncrementOverflow,
+    IndexOutOfRange,
     InternalInconsistency(&'static str),
     KeySpecInvalid,
     LcsLenAndIdx,
@@ -65,6 +68,7 @@ pub enum CommandError {
     LcsWrongType,
     LfuNotSelected,
     LruNotSelected,
+    MaxlenNegative,
     MultiInsideMulti,
     NoAuth,
     NoAuthHello,
@@ -79,6 +83,7 @@ pub enum CommandError {
     NotInTransactionNamed(Box<str>),
     NotInScript,
     NumkeysInvalid,
+    NumkeysNotGreater,
     NumkeysNotPositive,
     NumkeysTooLarge,
     OffsetOutOfRange,
@@ -87,10 +92,12 @@ pub enum CommandError {
     Outside(Box<str>),
     OutOfRange,
     OutOfRange32,
+    OutOfRangeLong,
     OutOfRangePositive,
     PauseMode,
     ProtocolInvalid,
     ProtocolUnsupported,
+    RankZero,
     ReplyTooLarge,
     SameObject,
     ScanNoValues,
@@ -171,6 +178,8 @@ impl CommandError {
             }
             Self::ClientNotFound => "ERR No such client",
             Self::Syntax => "ERR syntax error",
+            Self::CountNegative => "ERR COUNT can't be negative",
+            Self::CountNotPositive => "ERR count should be greater than 0",
             Self::CursorInvalid => "ERR invalid cursor",
             Self::SameObject => "ERR source and destination objects are the same",
             Self::DatabaseIndexInvalid => "ERR invalid DB index",
@@ -193,6 +202,7 @@ impl CommandError {
             Self::FirstDatabaseIndexInvalid => "ERR invalid first DB index",
             Self::IncrementNotFinite => "ERR increment would produce NaN or Infinity",
             Self::IncrementOverflow => "ERR increment or decrement would overflow",
+            Self::IndexOutOfRange => "ERR index out of range",
             Self::KeySpecInvalid => "ERR Invalid arguments specified for command",
             Self::LcsTooLarge => {
                 "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
@@ -211,6 +221,7 @@ impl CommandError {
                  when switching between policies at runtime LRU and LFU data will take some time to \
                  adjust."
             }
+            Self::MaxlenNegative => "ERR MAXLEN can't be negative",
             Self::MultiInsideMulti => "ERR MULTI calls can not be nested",
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::NoAuthHello => {
@@ -245,6 +256,7 @@ impl CommandError {
             Self::ScriptUnknownCommand => "ERR Unknown Redis command called from script",
             Self::ScriptWrongArity => "ERR Wrong number of args calling Redis command from script",
             Self::NumkeysInvalid => "ERR invalid numkeys value or out of range",
+            Self::NumkeysNotGreater => "ERR numkeys should be greater than 0",
             Self::NumkeysNotPositive => "ERR Number of keys can't be negative",
             Self::NumkeysTooLarge => "ERR Number of keys can't be greater than number of args",
             Self::OffsetOutOfRange => "ERR offset is out of range",
@@ -252,10 +264,18 @@ impl CommandError {
             Self::OutOfRange32 => {
                 "ERR value is out of range, value must between -2147483648 and 2147483647"
             }
+            Self::OutOfRangeLong => {
+                "ERR value is out of range, value must between -9223372036854775807 and \
+                 9223372036854775807"
+            }
             Self::OutOfRange => "ERR value is out of range",
             Self::OutOfRangePositive => "ERR value is out of range, must be positive",
             Self::ProtocolInvalid => "ERR Protocol version is not an integer or out of range",
             Self::ProtocolUnsupported => "NOPROTO unsupported protocol version",
+            Self::RankZero => {
+                "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
+                 ... or use negative to start from the end of the list"
+            }
             Self::ReplyTooLarge => "ERR reply too large",
             Self::SecondDatabaseIndexInvalid => "ERR invalid second DB index",
             Self::CrossProtocol => "",

@@ -44,6 +44,7 @@ pub struct KeyFlags(pub &'static [&'static str]);
 pub const RO: KeyFlags = KeyFlags(&["RO"]);
 pub const RO_ACCESS: KeyFlags = KeyFlags(&["RO", "access"]);
 pub const RW_ACCESS: KeyFlags = KeyFlags(&["RW", "access"]);
+pub const RW_DELETE: KeyFlags = KeyFlags(&["RW", "delete"]);
 pub const RW_UPDATE: KeyFlags = KeyFlags(&["RW", "update"]);
 pub const RW_ACCESS_UPDATE: KeyFlags = KeyFlags(&["RW", "access", "update"]);
 pub const RW_ACCESS_UPDATE_VARIABLE: KeyFlags =

@@ -164,11 +164,14 @@ fn spec_text(spec: &KeySpec) -> String {
 #[test]
 fn every_row_has_its_documentation() {
     let facts = facts();
-    for (name, row) in rows() {
-        let doc = docs::find(&name).unwrap_or_else(|| panic!("{name} has no documentation"));
+    let rows = rows();
+    let ours = rows.iter().filter(|(_, row)| row.origin == Origin::Ochre);
+    let ours: Vec<&str> = ours.map(|(name, _)| name.as_str()).collect();
+    for (name, row) in &rows {
+        let doc = docs::find(name).unwrap_or_else(|| panic!("{name} has no documentation"));
         assert!(doc.summary.ends_with('.'), "{name}: a summary is a sentence");
         for argument in doc.arguments {
-            check_key_specs(&name, row, argument);
+            check_key_specs(name, row, argument);
         }
         let takes_arguments = !doc.arguments.is_empty();
         let parts = 1 + usize::from(name.contains('|'));
@@ -177,7 +180,7 @@ fn every_row_has_its_documentation() {
     }
     for docs in docs::DOCS {
         assert!(docs.windows(2).all(|pair| pair[0].name < pair[1].name));
-        assert!(docs.iter().all(|doc| facts.contains_key(doc.name)));
+        assert!(docs.iter().all(|doc| facts.contains_key(doc.name) || ours.contains(&doc.name)));
     }
 }
 

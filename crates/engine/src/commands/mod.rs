@@ -13,6 +13,7 @@ mod connection;
 mod debug;
 pub mod docs;
 mod keys;
+mod list;
 mod lolwut;
 mod scripting;
 mod server;
@@ -27,6 +28,7 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     keys::COMMANDS,
+    list::COMMANDS,
     lolwut::COMMANDS,
     scripting::COMMANDS,
     server::COMMANDS,

@@ -1,6 +1,7 @@
 //! Names of types and encodings.
 
 use base::numbers;
+use store::types::list::{self, LargeList};
 use store::{EntryRef, Kind};
 
 /// Longest string that is shown as `embstr`.
@@ -32,7 +33,10 @@ pub(crate) fn encoding(entry: EntryRef<'_>) -> &'static str {
     match entry.kind() {
         Kind::String => string_encoding(entry),
         Kind::Hash | Kind::Set => "hashtable",
-        Kind::List => "quicklist",
+        Kind::List => match list::encoding(entry.form::<LargeList>()) {
+            list::Encoding::Listpack => "listpack",
+            list::Encoding::Quicklist => "quicklist",
+        },
         Kind::SortedSet => "skiplist",
         Kind::Stream => "stream",
     }

@@ -5,4 +5,5 @@ pub(crate) mod database;
 pub(crate) mod deadline;
 pub mod help;
 pub(crate) mod kind;
+pub(crate) mod list;
 pub(crate) mod text;

@@ -7,6 +7,7 @@ mod argument;
 mod bitmap;
 mod connection;
 mod generic;
+mod list;
 mod scripting;
 mod server;
 mod string;
@@ -46,6 +47,7 @@ pub const DOCS: &[&[Doc]] = &[
     bitmap::DOCS,
     connection::DOCS,
     generic::DOCS,
+    list::DOCS,
     scripting::DOCS,
     server::DOCS,
     string::DOCS,

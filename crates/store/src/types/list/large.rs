@@ -110,6 +110,11 @@ impl LargeList {
     pub(super) fn set(&mut self, index: usize, text: &[u8], limits: ListLimits) {
         let is_long = is_long(limits, text.len());
         let is_listpack = self.is_listpack;
+        if !is_long && matches!(self.locate(index), (Chunk::Single(_), _)) {
+            // It may join the chunk before it.
+            self.edit(index, |chunk, _, _| *chunk = Node::new(Chunk::empty()));
+            return self.insert(index, text, limits);
+        }
         self.edit(index, |chunk, offset, followers| {
             if chunk.len() == 1 {
                 *chunk = Node::new(Chunk::of(text, is_long && !is_listpack));
