@@ -3,6 +3,7 @@
 pub mod entry;
 pub mod home;
 pub mod intset;
+pub mod ordered;
 pub mod packed;
 pub mod prefetch;
 pub mod shared_node;
