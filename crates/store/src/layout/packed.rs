@@ -99,11 +99,14 @@ pub fn push<B: Buffer + ?Sized>(buffer: &mut B, items: &[&[u8]]) {
 
 /// Adds items at an offset, before the one that begins there.
 pub fn insert<B: Buffer + ?Sized>(buffer: &mut B, offset: usize, items: &[&[u8]]) {
-    if buffer.packed().is_empty() {
-        buffer.splice(0..0, FIRST).fill(0);
-    }
-    let added = items.iter().map(|item| size_of_item(item.len())).sum();
-    let mut gap = buffer.splice(offset..offset, added);
+    let added: usize = items.iter().map(|item| size_of_item(item.len())).sum();
+    let mut gap = if buffer.packed().is_empty() {
+        let (count, gap) = buffer.splice(0..0, FIRST + added).split_at_mut(FIRST);
+        count.fill(0);
+        gap
+    } else {
+        buffer.splice(offset..offset, added)
+    };
     for item in items {
         gap = write_item(gap, item);
     }

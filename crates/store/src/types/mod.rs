@@ -3,5 +3,6 @@
 pub mod bitmap;
 pub mod limits;
 pub mod list;
+pub mod set;
 pub mod stream;
 pub mod string;
