@@ -4,5 +4,6 @@ pub mod bitmap;
 pub mod limits;
 pub mod list;
 pub mod set;
+pub mod sorted_set;
 pub mod stream;
 pub mod string;

@@ -89,6 +89,13 @@ pub enum Bound<'a> {
     BeforeScore(f64),
 }
 
+impl Bound<'_> {
+    /// Whether the bound is behind this member.
+    pub fn is_behind(&self, item: &Item<'_>) -> bool {
+        BoundKey::new(*self).is_after(Key::new(item.score), || item.member)
+    }
+}
+
 /// What stands below a node.
 #[derive(Clone)]
 enum Child {

@@ -18,7 +18,7 @@ use std::ops::Range;
 use triomphe::{Arc, HeaderSlice};
 
 use super::super::size_class::size_class;
-use super::tree::{Page, Route, Tree};
+use super::tree::{Page, Pages, Route, Tree};
 use super::{IndexPayload, hash};
 
 /// Most elements in a page.
@@ -77,6 +77,38 @@ impl<V: IndexPayload> Index<V> {
     pub fn iter(&self) -> impl Iterator<Item = (u32, V)> {
         let elements = |page| (0..IndexPage::len(page)).map(|index| page.element(index));
         self.tree.pages().flat_map(elements)
+    }
+
+    /// Visits elements in the order of their hashes, from `cursor` on, at least `count_min` of them
+    /// or all that are left. Returns the hash to go on from, or zero at the end. An element that is
+    /// there throughout is visited, with whatever payload it has then.
+    pub fn scan(&self, cursor: u64, count_min: usize, mut visit: impl FnMut(u32, V)) -> u64 {
+        const SHIFT: u32 = u64::BITS - u32::BITS;
+        let (mut from, mut missing) = (cursor & u64::from(u32::MAX), count_min.max(1));
+        let mut found: Vec<(u32, V)> = Vec::new();
+        loop {
+            let place = self.tree.place(from << SHIFT);
+            found.clear();
+            for page in Pages::new(place.child) {
+                let elements = (0..page.len()).map(|index| page.element(index));
+                found.extend(elements.filter(|(hash, _)| from <= u64::from(*hash)));
+            }
+            found.sort_unstable_by_key(|(hash, _)| *hash);
+            let mut last = None;
+            for (hash, payload) in &found {
+                // Elements of one hash go together.
+                if missing == 0 && last != Some(*hash) {
+                    return u64::from(*hash);
+                }
+                missing = missing.saturating_sub(1);
+                last = Some(*hash);
+                visit(*hash, *payload);
+            }
+            from = place.end >> SHIFT;
+            if from == 0 || missing == 0 {
+                return from;
+            }
+        }
     }
 
     /// Number of elements.
