@@ -1,6 +1,7 @@
 //! Verbs on values, one file per type. They know no keys, deadlines or commands.
 
 pub mod bitmap;
+pub mod hash;
 pub mod limits;
 pub mod list;
 pub mod set;

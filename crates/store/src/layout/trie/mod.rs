@@ -248,11 +248,11 @@ impl<V: Payload> Trie<V> {
 
     /// Visits `count` different elements, or all if there are fewer; each choice of them is equally
     /// likely. In their present order.
-    pub fn random_distinct(
-        &self,
+    pub fn random_distinct<'a>(
+        &'a self,
         rng: &mut Rng,
         count: usize,
-        mut visit: impl FnMut(Element<'_, V>),
+        mut visit: impl FnMut(Element<'a, V>),
     ) {
         let len = self.len();
         if count < len / 16 {
@@ -286,6 +286,15 @@ impl<V: Payload> Trie<V> {
     #[inline]
     pub fn due(&self) -> V::Due {
         self.tree.due()
+    }
+
+    /// Number of elements that are due not later than `limit`.
+    pub fn count_due(&self, limit: V::Due) -> usize {
+        let count = |page: &Page<V>| {
+            let dues = (0..page.len()).map(|index| page.element(index).payload.due());
+            dues.filter(|due| *due <= limit).count()
+        };
+        self.tree.due_pages(limit).map(count).sum()
     }
 
     /// All elements, in an order that lasts until the trie changes.

@@ -202,6 +202,22 @@ impl<P: Page> Tree<P> {
         Pages::new(&self.root)
     }
 
+    /// The pages with elements that are due not later than `limit`.
+    pub(super) fn due_pages(&self, limit: P::Due) -> impl Iterator<Item = &P> {
+        let root = (self.root.due <= limit).then_some(&self.root);
+        let mut above: Vec<&Child<P>> = root.into_iter().collect();
+        std::iter::from_fn(move || {
+            loop {
+                match &above.pop()?.link {
+                    Link::Page(page) => return Some(page),
+                    Link::Inner(node) => {
+                        above.extend(node.children.iter().filter(|child| child.due <= limit));
+                    }
+                }
+            }
+        })
+    }
+
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.root.count as usize
