@@ -221,14 +221,14 @@ impl<'e> Data<'e> {
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
         self.changes += 1;
         let db = self.db;
-        follow(self.shard(key.hash), db, key.bytes, event);
+        follow(&mut self.shard(key.hash).watched, db, key.bytes, event);
     }
 
     /// Tells of a further event of a change that [`Data::changed`] has counted.
     #[inline]
     pub fn noted(&mut self, key: Key<'_>, event: Event) {
         let db = self.db;
-        follow(self.shard(key.hash), db, key.bytes, event);
+        follow(&mut self.shard(key.hash).watched, db, key.bytes, event);
     }
 
     /// The present database in the shard of `hash`.
@@ -368,8 +368,8 @@ fn other_shard<'d, 'e>(
 
 /// What follows from one change, beside its count.
 #[inline]
-fn follow(shard: &mut LockedShard, db: usize, key: &[u8], _event: Event) {
-    shard.watched.changed(db, key);
+pub(crate) fn follow(watched: &mut WatchTable, db: usize, key: &[u8], _event: Event) {
+    watched.changed(db, key);
 }
 
 #[inline]

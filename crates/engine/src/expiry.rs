@@ -4,9 +4,14 @@
 //! Whoever runs this goes around the shards, as often as it sees fit and can afford. A shard is held for some
 //! [`ENTRIES_MAX`] entries at a time, only when it is free, so no call waits for long.
 
+use crate::data::{self, Reclaim};
+use crate::events;
 use crate::keyspace::LockedShard;
 use crate::run::Executor;
 use crate::session::Session;
+use crate::statistics::ThreadStatistics;
+use crate::watch::WatchTable;
+use store::Passed;
 
 /// Entries of a database that are removed under one hold of the shard's lock.
 const ENTRIES_MAX: usize = 64;
@@ -49,16 +54,43 @@ impl Executor<'_> {
             let database = data.database(db);
             if expires && database.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
                 let (statistics, reclaim) = (self.data.statistics, self.data.reclaim());
-                database.expire_due(now_ms, ENTRIES_MAX, |entry| {
-                    statistics.changes.add(1);
-                    statistics.keys_expired.add(1);
-                    watched.changed(db, entry.as_ref().key());
-                    crate::data::free(reclaim, entry);
+                database.expire_due(now_ms, ENTRIES_MAX, |passed| {
+                    after_expiry(passed, db, watched, statistics, reclaim);
                 });
                 has_more |= database.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms);
             }
             has_more |= database.maintain(BUCKETS_MAX);
         }
         if has_more { Care::More } else { Care::Done }
+    }
+}
+
+/// What follows when the time of a key, or of fields of a hash, is up.
+fn after_expiry(
+    passed: Passed<'_>,
+    db: usize,
+    watched: &mut WatchTable,
+    statistics: &ThreadStatistics,
+    reclaim: &dyn Reclaim,
+) {
+    match passed {
+        Passed::Key(entry) => {
+            statistics.changes.add(1);
+            statistics.keys_expired.add(1);
+            data::follow(watched, db, entry.as_ref().key(), events::EXPIRED);
+            data::free(reclaim, entry);
+        }
+        Passed::Fields { key, count } => {
+            statistics.changes.add(count as u64);
+            statistics.fields_expired.add(count as u64);
+            data::follow(watched, db, key, events::HEXPIRED);
+        }
+        Passed::LastFields { entry, count } => {
+            statistics.changes.add(count as u64);
+            statistics.fields_expired.add(count as u64);
+            data::follow(watched, db, entry.as_ref().key(), events::HEXPIRED);
+            data::follow(watched, db, entry.as_ref().key(), events::DEL);
+            data::free(reclaim, entry);
+        }
     }
 }

@@ -44,6 +44,8 @@ pub struct CommandCounters {
 pub struct ThreadStatistics {
     pub commands: Box<[CommandCounters]>,
     pub commands_processed: Counter,
+    /// Of hashes.
+    pub fields_expired: Counter,
     pub keys_expired: Counter,
     pub keyspace_hits: Counter,
     pub keyspace_misses: Counter,
@@ -56,6 +58,7 @@ impl ThreadStatistics {
         Self {
             commands: (0..commands).map(|_| CommandCounters::default()).collect(),
             commands_processed: Counter::default(),
+            fields_expired: Counter::default(),
             keys_expired: Counter::default(),
             keyspace_hits: Counter::default(),
             keyspace_misses: Counter::default(),
@@ -77,6 +80,7 @@ impl ThreadStatistics {
         }
         for counter in [
             &self.commands_processed,
+            &self.fields_expired,
             &self.keys_expired,
             &self.keyspace_hits,
             &self.keyspace_misses,

@@ -19,7 +19,7 @@ pub mod keyspace;
 // One number for everything that is stored.
 pub mod digest;
 
-pub use keyspace::database::{Database, Edited, Live};
+pub use keyspace::database::{Database, Edited, Live, Passed};
 pub use keyspace::shard::Shard;
 pub use layout::Key;
 pub use layout::entry::{Entry, EntryMut, EntryRef, Kind, StringRef};

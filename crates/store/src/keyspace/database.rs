@@ -4,6 +4,10 @@
 //! entry, the number of volatile keys, and the queue of deadlines, in which every volatile key has a
 //! record that is not too late (`expiry`).
 //!
+//! A hash whose fields have deadlines is due when the first of them is: its record leads to it, and
+//! [`Database::expire_due`] takes out the fields whose time is up. So each key has one record at
+//! most that is not stale, for whatever comes first.
+//!
 //! A read does not look at the time: whoever needs to know asks the entry whether it has expired.
 
 use std::sync::Arc;
@@ -14,8 +18,10 @@ use base::rand::Rng;
 use super::expiry::{Deadlines, Due};
 use crate::layout::Key;
 use crate::layout::entry::{Entry, EntryMut, EntryRef};
+use crate::layout::home::{Form, Large};
 use crate::layout::prefetch::PrefetchHint;
 use crate::layout::table::{HashPrefix, Lookup, Table};
+use crate::types::hash::{self, LargeHash};
 use crate::types::string;
 
 /// Records that a call of [`Database::expire_due`] may move on for each entry that it may remove:
@@ -29,7 +35,10 @@ const REINDEX_STEP: usize = 64;
 /// A part of one numbered database.
 pub struct Database {
     table: Table<Entry>,
+    /// Keys with a deadline.
     volatile_len: usize,
+    /// Keys with a deadline, of their own or of a part.
+    due_len: usize,
     deadlines: Option<Box<Deadlines>>,
     /// Whether the queue finds the table's entries: not after it was ordered by another hash.
     indexing: Indexing,
@@ -47,6 +56,46 @@ pub enum Live<'a> {
     Missing,
     /// An entry whose deadline has passed; it is no longer in the database.
     Expired(Entry),
+}
+
+/// What [`Database::expire_due`] did.
+pub enum Passed<'a> {
+    /// A key's deadline had passed.
+    Key(Entry),
+    /// Fields of a hash had passed theirs, and others are left.
+    Fields {
+        /// The hash's key.
+        key: &'a [u8],
+        /// How many went.
+        count: usize,
+    },
+    /// The last fields of a hash had passed theirs, so it is no longer in the database.
+    LastFields {
+        /// The hash, which is empty.
+        entry: Entry,
+        /// How many went.
+        count: usize,
+    },
+}
+
+/// The times that the database knows of an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Times {
+    deadline: Option<u64>,
+    /// The deadline, or that of a part if it is earlier.
+    due: Option<u64>,
+}
+
+impl Times {
+    #[inline]
+    fn of(entry: EntryRef<'_>) -> Self {
+        Self { deadline: entry.deadline(), due: entry.due_ms() }
+    }
+
+    #[inline]
+    fn of_string(deadline: Option<u64>) -> Self {
+        Self { deadline, due: deadline }
+    }
 }
 
 /// What became of an edit of a key that must not have expired.
@@ -73,6 +122,7 @@ impl Database {
         let mut database = Self {
             table: Table::new(hash),
             volatile_len: 0,
+            due_len: 0,
             deadlines: None,
             indexing: Indexing { generation: 0, cursor: None },
             hints,
@@ -115,6 +165,7 @@ impl Database {
             Lookup::Missing(_) => Live::Missing,
             Lookup::Found(place) if place.item().is_expired(now_ms) => {
                 self.volatile_len -= 1;
+                self.due_len -= 1;
                 Live::Expired(place.remove())
             }
             Lookup::Found(place) => Live::Found(place.into_mut()),
@@ -134,13 +185,13 @@ impl Database {
         let pass = deadline.is_some() && pass(&self.deadlines);
         match self.table.entry(key) {
             Lookup::Found(mut place) => {
-                let before = place.item().deadline();
+                let before = Times::of(place.item());
                 let old = place.edit(|entry| entry.set_string(value, deadline, clock));
-                if before.is_some() || deadline.is_some() {
-                    if needs_record(before, deadline) {
+                if before.due.is_some() || deadline.is_some() {
+                    if needs_record(before.due, deadline) {
                         place.item_mut().set_expiry_pass(pass);
                     }
-                    self.note_deadline(key, before, deadline);
+                    self.note_times(key, before, Times::of_string(deadline));
                 }
                 old
             }
@@ -150,7 +201,7 @@ impl Database {
                 place.insert(entry);
                 self.publish();
                 if deadline.is_some() {
-                    self.note_deadline(key, None, deadline);
+                    self.note_times(key, Times::default(), Times::of_string(deadline));
                 }
                 None
             }
@@ -171,23 +222,23 @@ impl Database {
     /// Puts an entry there, whose key has this hash. Returns the entry that was there.
     pub fn insert(&mut self, mut entry: Entry, hash: u64) -> Option<Entry> {
         let pass = pass(&self.deadlines);
-        let deadline = entry.as_ref().deadline();
+        let after = Times::of(entry.as_ref());
         let prefix = self.table.prefix(Key { bytes: entry.as_ref().key(), hash });
         match self.table.entry(Key { bytes: entry.as_ref().key(), hash }) {
             Lookup::Found(mut place) => {
                 let look = place.item();
-                let before = look.deadline();
-                let is_new = needs_record(before, deadline);
+                let before = Times::of(look);
+                let is_new = needs_record(before.due, after.due);
                 entry.as_mut().set_expiry_pass(if is_new { pass } else { look.expiry_pass() });
                 let old = place.replace(entry);
-                self.count_deadline(prefix, before, deadline);
+                self.count_times(prefix, before, after);
                 Some(old)
             }
             Lookup::Missing(place) => {
                 entry.as_mut().set_expiry_pass(pass);
                 place.insert(entry);
                 self.publish();
-                self.count_deadline(prefix, None, deadline);
+                self.count_times(prefix, Times::default(), after);
                 None
             }
         }
@@ -198,15 +249,15 @@ impl Database {
     #[inline]
     pub fn edit<R>(&mut self, key: Key<'_>, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
         let Lookup::Found(mut place) = self.table.entry(key) else { return None };
-        let before = place.item().deadline();
+        let before = Times::of(place.item());
         let result = place.edit(change);
         debug_assert!(place.item().key() == key.bytes);
-        let after = place.item().deadline();
+        let after = Times::of(place.item());
         if before != after {
-            if needs_record(before, after) {
+            if needs_record(before.due, after.due) {
                 place.item_mut().set_expiry_pass(pass(&self.deadlines));
             }
-            self.note_deadline(key, before, after);
+            self.note_times(key, before, after);
         }
         Some(result)
     }
@@ -223,11 +274,19 @@ impl Database {
         let before = place.item();
         if before.is_expired(now_ms) {
             self.volatile_len -= 1;
+            self.due_len -= 1;
             return Edited::Expired(place.remove());
         }
-        let deadline = before.deadline();
+        let before = Times::of(before);
         let result = place.edit(change);
-        debug_assert!(place.item().key() == key.bytes && place.item().deadline() == deadline);
+        debug_assert!(place.item().key() == key.bytes);
+        let after = Times::of(place.item());
+        if before != after {
+            if needs_record(before.due, after.due) {
+                place.item_mut().set_expiry_pass(pass(&self.deadlines));
+            }
+            self.note_times(key, before, after);
+        }
         Edited::Done(result)
     }
 
@@ -257,16 +316,23 @@ impl Database {
     /// Takes a key's entry away.
     pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
         let entry = self.table.remove(key)?;
-        self.volatile_len -= usize::from(entry.as_ref().deadline().is_some());
+        let times = Times::of(entry.as_ref());
+        self.volatile_len -= usize::from(times.deadline.is_some());
+        self.due_len -= usize::from(times.due.is_some());
         Some(entry)
     }
 
-    /// Removes entries whose deadline has passed, at most `max`, and gives them to `out`. Returns
-    /// how many.
+    /// Removes entries, and fields of hashes, whose deadline has passed, at most `max`, and tells
+    /// `out`. Returns how many.
     ///
     /// A call does a bounded amount of work, so it may end early. There is no more to do when
     /// [`Self::next_due_ms`] is later than now.
-    pub fn expire_due(&mut self, now_ms: u64, max: usize, mut out: impl FnMut(Entry)) -> usize {
+    pub fn expire_due(
+        &mut self,
+        now_ms: u64,
+        max: usize,
+        mut out: impl FnMut(Passed<'_>),
+    ) -> usize {
         let Some(deadlines) = &mut self.deadlines else { return 0 };
         deadlines.advance(now_ms);
         let mut budget = max.saturating_mul(RECORDS_PER_ENTRY);
@@ -356,37 +422,41 @@ impl Database {
     /// If it does not hold.
     pub fn check_invariants(&self) {
         self.table.check_invariants();
-        let mut volatile_len = 0;
+        let (mut volatile_len, mut due_len) = (0, 0);
         let mut cursor = 0;
         loop {
             cursor = self.table.scan(cursor, 1000, |entry| {
                 volatile_len += usize::from(entry.deadline().is_some());
+                due_len += usize::from(entry.due_ms().is_some());
             });
             if cursor == 0 {
                 break;
             }
         }
         assert_eq!(self.volatile_len, volatile_len);
+        assert_eq!(self.due_len, due_len);
         if let Some(deadlines) = &self.deadlines {
             deadlines.check_invariants();
         }
     }
 
-    /// Keeps count and queue right when a key's deadline has changed. The entry says already that
+    /// Keeps counts and queue right when a key's times have changed. The entry says already that
     /// it is recorded in this pass, if it needs a record.
-    fn note_deadline(&mut self, key: Key<'_>, before: Option<u64>, after: Option<u64>) {
-        self.count_deadline(self.table.prefix(key), before, after);
+    fn note_times(&mut self, key: Key<'_>, before: Times, after: Times) {
+        self.count_times(self.table.prefix(key), before, after);
     }
 
-    fn count_deadline(&mut self, prefix: HashPrefix, before: Option<u64>, after: Option<u64>) {
-        self.volatile_len += usize::from(after.is_some());
-        self.volatile_len -= usize::from(before.is_some());
-        let Some(deadline) = after.filter(|_| needs_record(before, after)) else { return };
+    fn count_times(&mut self, prefix: HashPrefix, before: Times, after: Times) {
+        self.volatile_len += usize::from(after.deadline.is_some());
+        self.volatile_len -= usize::from(before.deadline.is_some());
+        self.due_len += usize::from(after.due.is_some());
+        self.due_len -= usize::from(before.due.is_some());
+        let Some(due) = after.due.filter(|_| needs_record(before.due, after.due)) else { return };
         let deadlines = self.deadlines.get_or_insert_default();
-        deadlines.push(deadline, prefix);
+        deadlines.push(due, prefix);
         // Three records for two keys are the price of never searching for one; the last term keeps
         // a pass from coming too often when few keys are volatile, at an eighth of a byte a key.
-        if self.volatile_len / 2 * 3 + self.table.len() / 64 + 1024 < deadlines.len() {
+        if self.due_len / 2 * 3 + self.table.len() / 64 + 1024 < deadlines.len() {
             deadlines.begin_pass();
         }
         if deadlines.is_in_pass() {
@@ -394,30 +464,64 @@ impl Database {
         }
     }
 
-    /// Looks at the entries of a record: removes up to `max` that are due, and records the others
-    /// anew, for no other record may be there for them.
-    fn settle(&mut self, due: Due, now_ms: u64, max: usize, mut out: impl FnMut(Entry)) -> usize {
+    /// Looks at the entries of a record: removes up to `max` that are due, or as many fields, and
+    /// records the others anew, for no other record may be there for them.
+    fn settle(
+        &mut self,
+        due: Due,
+        now_ms: u64,
+        max: usize,
+        mut out: impl FnMut(Passed<'_>),
+    ) -> usize {
         let Some(deadlines) = &mut self.deadlines else { return 0 };
-        let mut unwanted = 0;
+        let (mut removed, mut due_lost) = (0, 0);
+        // Of hashes that lost their last fields, how many that were.
+        let mut emptied: Vec<usize> = Vec::new();
         let keep = |mut entry: EntryMut<'_>| {
-            let Some(deadline) = entry.as_ref().deadline() else { return true };
-            if entry.as_ref().is_expired(now_ms) && unwanted < max {
-                unwanted += 1;
+            let Some(mut due_ms) = entry.as_ref().due_ms() else { return true };
+            if entry.as_ref().is_expired(now_ms) && removed < max {
+                removed += 1;
                 return false;
+            }
+            if due_ms < now_ms
+                && removed < max
+                && let Some(large) = entry.large_mut::<LargeHash>()
+            {
+                let count = hash::purge(large, now_ms, max - removed);
+                removed += count;
+                if LargeHash::len(Form::Large(large)) == 0 {
+                    emptied.push(count);
+                    return false;
+                }
+                if count != 0 {
+                    out(Passed::Fields { key: entry.as_ref().key(), count });
+                }
+                let Some(next_ms) = entry.as_ref().due_ms() else {
+                    due_lost += 1;
+                    return true;
+                };
+                due_ms = next_ms;
             }
             let is_seen = entry.as_ref().expiry_pass() == deadlines.pass();
             if !due.is_old || !is_seen {
-                deadlines.push(deadline, due.prefix);
+                deadlines.push(due_ms, due.prefix);
                 entry.set_expiry_pass(deadlines.pass());
             }
             true
         };
-        let mut removed = 0;
-        self.table.sift(due.prefix, keep, |entry| {
-            removed += 1;
-            out(entry);
-        });
-        self.volatile_len -= removed;
+        let mut gone: Vec<Entry> = Vec::new();
+        self.table.sift(due.prefix, keep, |entry| gone.push(entry));
+        self.due_len -= due_lost + gone.len();
+        let mut emptied = emptied.into_iter();
+        for entry in gone {
+            self.volatile_len -= usize::from(entry.as_ref().deadline().is_some());
+            if entry.as_ref().is_expired(now_ms) {
+                out(Passed::Key(entry));
+            } else {
+                let count = emptied.next().unwrap_or(0);
+                out(Passed::LastFields { entry, count });
+            }
+        }
         removed
     }
 
@@ -427,7 +531,7 @@ impl Database {
             let Some(deadlines) = &mut self.deadlines else { return false };
             let Some(due) = deadlines.next_of_pass() else { return false };
             // Nothing is removed here, since nobody is there to take it: a due record stays due.
-            self.settle(due, 0, 0, drop);
+            self.settle(due, 0, 0, |_| ());
         }
         self.deadlines.as_ref().is_some_and(|deadlines| deadlines.is_in_pass())
     }
@@ -445,12 +549,12 @@ impl Database {
             let Some(cursor) = self.indexing.cursor else { return false };
             let mut prefixes: Vec<HashPrefix> = Vec::new();
             let next = self.table.scan(cursor, REINDEX_STEP, |entry| {
-                if entry.deadline().is_some() {
+                if entry.due_ms().is_some() {
                     prefixes.push(self.table.prefix_of(entry.key()));
                 }
             });
             for prefix in prefixes {
-                self.settle(Due { prefix, is_old: false }, 0, 0, drop);
+                self.settle(Due { prefix, is_old: false }, 0, 0, |_| ());
             }
             self.indexing.cursor = (next != 0).then_some(next);
         }

@@ -6,7 +6,7 @@
 //! others). A hash turns large for good. Clients tell three encodings apart: to them a hash that is
 //! large only because of its deadlines is still a kind of list.
 //!
-//! A field past its deadline is not there for any verb. It goes when its time is up ([`purge`], by
+//! A field past its deadline (as for keys: later than it) is not there for any verb. It goes when its time is up ([`purge`], by
 //! the keyspace's queue, which knows the earliest deadline of each hash), and until then a verb that
 //! meets it passes over it. So every verb wants to know the time, and the number of fields is that
 //! of all less those that are due, which the trie counts by looking only where there are any.
@@ -97,7 +97,7 @@ pub enum Encoding {
 /// What becomes of a field's deadline when its value is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ttl {
-    /// It has this one, later than now, in Unix milliseconds.
+    /// It has this one, not earlier than now, in Unix milliseconds.
     At(u64),
     /// It has none.
     Clear,
@@ -145,7 +145,7 @@ pub fn delete<H: Home<LargeHash>>(home: &mut H, field: &[u8], now_ms: u64) -> bo
     true
 }
 
-/// Gives a field a deadline, later than now, or takes it away; says whether the field is there.
+/// Gives a field a deadline, not earlier than now, or takes it away; says whether the field is there.
 pub fn set_deadline<H: Home<LargeHash>>(
     home: &mut H,
     field: &[u8],
@@ -166,7 +166,7 @@ pub fn set_deadline<H: Home<LargeHash>>(
 pub fn purge(large: &mut LargeHash, now_ms: u64, max: usize) -> usize {
     let mut count = 0;
     let mut field = Vec::new();
-    while count < max && large.fields.due() <= now_ms {
+    while count < max && large.fields.due() < now_ms {
         let Some(earliest) = large.fields.earliest() else { break };
         field.clear();
         field.extend_from_slice(earliest.key);
@@ -186,7 +186,7 @@ pub fn get<'a>(form: Fields<'a>, field: &[u8], now_ms: u64) -> Option<&'a [u8]> 
         }
         Form::Large(large) => {
             let element = large.fields.get(field)?;
-            (now_ms < element.payload.due()).then_some(element.value)
+            (now_ms <= element.payload.due()).then_some(element.value)
         }
     }
 }
@@ -208,7 +208,7 @@ pub fn deadline(form: Fields<'_>, field: &[u8], now_ms: u64) -> Option<Option<u6
 pub fn len(form: Fields<'_>, now_ms: u64) -> usize {
     match form {
         Form::Packed(bytes) => packed::len(bytes) / 2,
-        Form::Large(large) => large.fields.len() - large.fields.count_due(now_ms),
+        Form::Large(large) => large.fields.len() - large.fields.count_due_before(now_ms),
     }
 }
 
@@ -247,7 +247,7 @@ pub fn scan(
             0
         }
         Form::Large(large) => large.fields.scan(cursor, count_min, |element| {
-            if now_ms < element.payload.due() {
+            if now_ms <= element.payload.due() {
                 visit(element.key, element.value);
             }
         }),
@@ -265,7 +265,7 @@ pub fn random<'a>(form: Fields<'a>, rng: &mut Rng, now_ms: u64) -> Option<(&'a [
     };
     for _ in 0..DRAWS_MAX {
         let element = large.fields.random(rng)?;
-        if now_ms < element.payload.due() {
+        if now_ms <= element.payload.due() {
             return Some((element.key, element.value));
         }
     }
@@ -282,7 +282,7 @@ pub fn random_distinct<'a>(
     mut visit: impl FnMut(&'a [u8], &'a [u8]),
 ) {
     if let Form::Large(large) = form
-        && now_ms < large.fields.due()
+        && now_ms <= large.fields.due()
     {
         large.fields.random_distinct(rng, count, |element| visit(element.key, element.value));
         return;
@@ -347,7 +347,7 @@ impl LargeHash {
             // Only where fields have deadlines is there one to keep, or a field that is not there.
             self.deadline(field, now_ms)
         };
-        let is_expired = self.fields.due() <= now_ms && old.is_none();
+        let is_expired = self.fields.due() < now_ms && old.is_none();
         let deadline = match ttl {
             Ttl::At(deadline) => Deadline(deadline),
             Ttl::Clear => Deadline::default(),
@@ -363,7 +363,7 @@ impl LargeHash {
 
     fn deadline(&self, field: &[u8], now_ms: u64) -> Option<Option<u64>> {
         let element = self.fields.get(field)?;
-        (now_ms < element.payload.due()).then(|| element.payload.known())
+        (now_ms <= element.payload.due()).then(|| element.payload.known())
     }
 }
 
@@ -384,7 +384,7 @@ impl<'a> Iterator for Iter<'a> {
         match self {
             Self::Packed(items) => Some((items.next()?, items.next()?)),
             Self::Large(fields, now_ms) => {
-                let element = fields.find(|element| *now_ms < element.payload.due())?;
+                let element = fields.find(|element| *now_ms <= element.payload.due())?;
                 Some((element.key, element.value))
             }
         }

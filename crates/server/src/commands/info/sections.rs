@@ -307,7 +307,7 @@ fn stats(text: &mut String, facts: &Facts<'_>) {
         "instantaneous_input_repl_kbps": "0.00", "instantaneous_output_repl_kbps": "0.00",
         "rejected_connections": statistics.connections_rejected.load(Relaxed),
         "sync_full": 0, "sync_partial_ok": 0, "sync_partial_err": 0,
-        "expired_subkeys": 0,
+        "expired_subkeys": facts.sum(|thread| &thread.fields_expired),
         "expired_keys": facts.sum(|thread| &thread.keys_expired),
         "expired_stale_perc": "0.00", "expired_time_cap_reached_count": 0,
         "expire_cycle_cpu_milliseconds": 0,

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::keyspace::shard::Shard;
 use crate::layout::entry::Kind;
+use crate::layout::home::Own;
+use crate::types::limits::HashLimits;
 use crate::types::string;
 
 const SEED: u64 = 9;
@@ -34,7 +36,8 @@ impl Fixture {
 
     fn expire(&mut self, now_ms: u64, max: usize) -> Vec<String> {
         let mut expired = Vec::new();
-        let count = self.database.expire_due(now_ms, max, |entry| {
+        let count = self.database.expire_due(now_ms, max, |passed| {
+            let Passed::Key(entry) = passed else { panic!("there are no hashes") };
             assert!(entry.as_ref().is_expired(now_ms));
             expired.push(String::from_utf8(entry.as_ref().key().to_vec()).unwrap());
         });
@@ -93,6 +96,69 @@ fn an_expired_key_is_never_live() {
     fixture.set("key", "other", Some(START_MS + 5_000));
     assert_eq!(fixture.expire(START_MS + 100, 10), [] as [String; 0]);
     assert_eq!(fixture.expire(START_MS + 6_000, 10), ["key"]);
+}
+
+/// A hash of `count` fields, of which number n expires n times ten milliseconds after the start.
+fn add_hash(fixture: &mut Fixture, key: &str, count: u64) {
+    let mut own: Own<LargeHash> = Own::default();
+    for number in 0..count {
+        let ttl = hash::Ttl::At(START_MS + 10 * number);
+        hash::set(&mut own, &number.to_le_bytes(), b"value", ttl, START_MS, HashLimits::default());
+    }
+    let entry = Entry::collection(key.as_bytes(), own, None, 0);
+    let hash = fixture.key(key).hash;
+    fixture.database.insert(entry, hash);
+}
+
+#[test]
+fn fields_go_when_their_time_is_up() {
+    const HASHES: usize = 20;
+    let mut fixture = Fixture::new();
+    (0..HASHES).for_each(|number| add_hash(&mut fixture, &number.to_string(), 100));
+    let lasting = fixture.key("0");
+    fixture.database.edit(lasting, |entry| {
+        hash::set(entry, b"lasting", b"", hash::Ttl::Clear, START_MS, HashLimits::default())
+    });
+    let (mut fields, mut emptied) = (0, 0);
+    for now_ms in (START_MS..START_MS + 1200).step_by(50) {
+        let mut called = false;
+        while !called || fixture.database.next_due_ms().is_some_and(|next| next <= now_ms) {
+            called = true;
+            let mut told = 0;
+            let count = fixture.database.expire_due(now_ms, 7, |passed| match passed {
+                Passed::Key(_) => panic!("no key has a deadline"),
+                Passed::Fields { count, .. } => told += count,
+                Passed::LastFields { entry, count } => {
+                    assert_eq!(LargeHash::len(entry.as_ref().form()), 0);
+                    emptied += 1;
+                    told += count;
+                }
+            });
+            assert!(count <= 7);
+            assert_eq!(count, told);
+            fields += count;
+        }
+        fixture.database.check_invariants();
+        // A record is up to 64 ms late, and a field that is due is seen by nobody.
+        let due = HASHES as u64 * ((now_ms - START_MS) / 10).min(100);
+        let late = HASHES as u64 * 8;
+        assert!((due.saturating_sub(late)..=due).contains(&(fields as u64)), "{fields} of {due}");
+    }
+    assert_eq!((fields, emptied, fixture.database.len()), (100 * HASHES, HASHES - 1, 1));
+    assert_eq!(fixture.database.next_due_ms(), None);
+    assert_eq!(fixture.database.volatile_len(), 0);
+    // A deadline that a verb gives is known, and so is a key's own that comes first.
+    fixture.database.edit(lasting, |entry| {
+        hash::set_deadline(entry, b"lasting", Some(START_MS + 5000), START_MS)
+    });
+    fixture.database.set_deadline(lasting, Some(START_MS + 4000));
+    fixture.database.check_invariants();
+    let mut is_told = false;
+    fixture.database.expire_due(START_MS + 4100, 9, |passed| {
+        is_told = matches!(passed, Passed::Key(_));
+    });
+    assert!(is_told && fixture.database.is_empty());
+    fixture.database.check_invariants();
 }
 
 #[test]

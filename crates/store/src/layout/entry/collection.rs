@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::home::{Buffer, Form, Home, Large, Own, PACKED_LEN_MAX};
 use super::header::Header;
 use super::object::ObjectPointer;
-use super::{Entry, EntryRef, Kind, Raw};
+use super::{Entry, EntryMut, EntryRef, Kind, Raw};
 
 impl Entry {
     /// A collection.
@@ -128,12 +128,32 @@ impl<'a> EntryRef<'a> {
     }
 
     /// When a part of the value expires next, in Unix milliseconds.
+    #[inline]
     pub fn next_deadline_ms(self) -> Option<u64> {
         let header = self.raw.header();
-        if header.kind() == Kind::String || !header.has_pointer() {
+        // Of all kinds only hashes have parts that expire.
+        if header.kind() != Kind::Hash || !header.has_pointer() {
             return None;
         }
         self.raw.object().next_deadline_ms()
+    }
+
+    /// When it expires as a whole or in part, in Unix milliseconds.
+    #[inline]
+    pub fn due_ms(self) -> Option<u64> {
+        match (self.deadline(), self.next_deadline_ms()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+impl EntryMut<'_> {
+    /// The value of a collection, to change it, if it is large and of this kind.
+    pub fn large_mut<L: Large>(&mut self) -> Option<&mut L> {
+        let header = self.raw.header();
+        let is_it = header.kind() == L::KIND && header.has_pointer();
+        is_it.then(|| self.raw.object().value_mut())
     }
 }
 

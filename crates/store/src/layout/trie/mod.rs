@@ -288,11 +288,11 @@ impl<V: Payload> Trie<V> {
         self.tree.due()
     }
 
-    /// Number of elements that are due not later than `limit`.
-    pub fn count_due(&self, limit: V::Due) -> usize {
+    /// Number of elements that are due before `limit`.
+    pub fn count_due_before(&self, limit: V::Due) -> usize {
         let count = |page: &Page<V>| {
             let dues = (0..page.len()).map(|index| page.element(index).payload.due());
-            dues.filter(|due| *due <= limit).count()
+            dues.filter(|due| *due < limit).count()
         };
         self.tree.due_pages(limit).map(count).sum()
     }

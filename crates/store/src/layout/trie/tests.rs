@@ -48,8 +48,8 @@ fn check_equal(trie: &Trie<Timed>, model: &Model) {
     assert_eq!(&found, model);
     let due = model.values().map(|(payload, _)| payload.due()).min().unwrap_or(u64::MAX);
     assert_eq!(trie.due(), due);
-    let count_due = model.values().filter(|(payload, _)| payload.due() <= 500).count();
-    assert_eq!(trie.count_due(500), count_due);
+    let count_due = model.values().filter(|(payload, _)| payload.due() < 500).count();
+    assert_eq!(trie.count_due_before(500), count_due);
     assert_eq!(trie.earliest().map_or(u64::MAX, |element| element.payload.due()), due);
 }
 

@@ -202,16 +202,16 @@ impl<P: Page> Tree<P> {
         Pages::new(&self.root)
     }
 
-    /// The pages with elements that are due not later than `limit`.
+    /// The pages with elements that are due before `limit`.
     pub(super) fn due_pages(&self, limit: P::Due) -> impl Iterator<Item = &P> {
-        let root = (self.root.due <= limit).then_some(&self.root);
+        let root = (self.root.due < limit).then_some(&self.root);
         let mut above: Vec<&Child<P>> = root.into_iter().collect();
         std::iter::from_fn(move || {
             loop {
                 match &above.pop()?.link {
                     Link::Page(page) => return Some(page),
                     Link::Inner(node) => {
-                        above.extend(node.children.iter().filter(|child| child.due <= limit));
+                        above.extend(node.children.iter().filter(|child| child.due < limit));
                     }
                 }
             }

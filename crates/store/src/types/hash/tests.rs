@@ -39,7 +39,7 @@ fn step(fields: u8) -> impl Strategy<Value = Step> {
 }
 
 fn live(model: &Model, now_ms: u64) -> Model {
-    let is_live = |deadline: Option<u64>| deadline.is_none_or(|deadline| now_ms < deadline);
+    let is_live = |deadline: Option<u64>| deadline.is_none_or(|deadline| now_ms <= deadline);
     let live = model.iter().filter(|(_, (_, deadline))| is_live(*deadline));
     live.map(|(field, found)| (field.clone(), found.clone())).collect()
 }
