@@ -6,4 +6,5 @@ pub(crate) mod deadline;
 pub mod help;
 pub(crate) mod kind;
 pub(crate) mod list;
+pub(crate) mod scan;
 pub(crate) mod text;

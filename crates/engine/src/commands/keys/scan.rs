@@ -8,19 +8,17 @@
 use crate::args::{self, Args};
 use crate::command::Outcome;
 use crate::commands::common::kind;
+use crate::commands::common::scan::{self, ScanOptions};
 use crate::context::{Ctx, Slices, Walk};
 use crate::error::CommandError;
+use base::glob;
 use base::rand::Rng;
-use base::{glob, numbers};
 use resp::Reply;
 use std::ops::ControlFlow;
 use store::Kind;
 
 /// Keys that are looked at under one hold of a shard: a fraction of a millisecond.
 const KEYS_PER_HOLD: usize = 4096;
-
-/// Keys that SCAN looks at unless COUNT says otherwise.
-const COUNT_DEFAULT: usize = 10;
 
 /// Steps that a SCAN goes on for without finding a key, in tables that are nearly empty.
 const EMPTY_STEPS_MAX: usize = 16;
@@ -80,8 +78,15 @@ pub(super) fn randomkey(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]` → the next cursor and some keys. O(count).
 pub(super) fn scan(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let cursor = numbers::parse_u64_loose(ctx.argv.at(1)).ok_or(CommandError::CursorInvalid)?;
-    let options = Options::parse(ctx)?;
+    let cursor = scan::cursor(ctx.argv.at(1))?;
+    let mut wanted = Wanted::All;
+    let options = ScanOptions::parse(Args::new(ctx.argv, 2), |args| {
+        let is_type = args.take("type");
+        if is_type {
+            wanted = Wanted::parse(ctx, args.required()?)?;
+        }
+        Ok(is_type)
+    })?;
     let (db, now_ms) = (ctx.data.db, ctx.data.now_ms);
     let (mut slices, reply) = ctx.slices();
     let shards = u64::from(slices.len());
@@ -99,7 +104,10 @@ pub(super) fn scan(ctx: &mut Ctx<'_, '_>) -> Outcome {
             let database = locked.data.database_ref(db);
             database.scan(position, missing.min(KEYS_PER_HOLD), |entry| {
                 visited += 1;
-                if !entry.is_expired(now_ms) && options.accept(entry.key(), entry.kind()) {
+                if !entry.is_expired(now_ms)
+                    && wanted.accept(entry.kind())
+                    && options.accept(entry.key())
+                {
                     found.bulk(entry.key());
                     count += 1;
                 }
@@ -110,10 +118,7 @@ pub(super) fn scan(ctx: &mut Ctx<'_, '_>) -> Outcome {
         empty_steps += usize::from(visited == 0 && position != 0);
     }
     let next = if shard == shards { 0 } else { position * shards + shard };
-    reply.array(2);
-    reply.bulk(numbers::IntegerBuffer::new().format_u64(next));
-    reply.array(count);
-    reply.append(&mut found);
+    scan::reply_page(reply, next, count, &mut found);
     Ok(())
 }
 
@@ -181,12 +186,6 @@ fn reply_first(slices: &mut Slices<'_, '_>, db: usize, now_ms: u64, reply: &mut 
     is_found
 }
 
-struct Options<'a> {
-    pattern: Option<&'a [u8]>,
-    count: usize,
-    wanted: Wanted,
-}
-
 /// Kinds of values that SCAN shows.
 enum Wanted {
     All,
@@ -195,46 +194,22 @@ enum Wanted {
     Only(Kind),
 }
 
-impl<'a> Options<'a> {
-    fn parse(ctx: &Ctx<'a, '_>) -> Result<Self, CommandError> {
-        let mut options = Self { pattern: None, count: COUNT_DEFAULT, wanted: Wanted::All };
-        let mut args = Args::new(ctx.argv, 2);
-        while !args.is_empty() {
-            if args.take("novalues") {
-                return Err(CommandError::ScanNoValues);
-            } else if args.take("count") {
-                let count = args.integer()?;
-                options.count = usize::try_from(count).map_err(|_| CommandError::Syntax)?;
-                if count == 0 {
-                    return Err(CommandError::Syntax);
-                }
-            } else if args.take("match") {
-                options.pattern = Some(args.required()?);
-            } else if args.take("type") {
-                options.wanted = Self::parse_type(ctx, args.required()?)?;
-            } else {
-                return Err(CommandError::Syntax);
-            }
-        }
-        Ok(options)
-    }
-
-    fn parse_type(ctx: &Ctx<'_, '_>, name: &[u8]) -> Result<Wanted, CommandError> {
+impl Wanted {
+    fn parse(ctx: &Ctx<'_, '_>, name: &[u8]) -> Result<Self, CommandError> {
         match kind::named(name) {
-            Some(kind) => Ok(Wanted::Only(kind)),
+            Some(kind) => Ok(Self::Only(kind)),
             None if ctx.settings.dialect.differences().scan_knows_types => {
                 Err(CommandError::TypeUnknown(args::shown(name)))
             }
-            None => Ok(Wanted::None),
+            None => Ok(Self::None),
         }
     }
 
-    fn accept(&self, key: &[u8], kind: Kind) -> bool {
-        let is_wanted = match self.wanted {
-            Wanted::All => true,
-            Wanted::None => false,
-            Wanted::Only(only) => kind == only,
-        };
-        is_wanted && self.pattern.is_none_or(|pattern| glob::matches(pattern, key))
+    fn accept(&self, kind: Kind) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Only(only) => kind == *only,
+        }
     }
 }
