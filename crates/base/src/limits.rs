@@ -38,6 +38,10 @@ pub const REPLY_COMPACT_LEN_MIN: usize = 16 << 10;
 /// up to this many bytes; above, the header becomes a piece of its own.
 pub const REPLY_SHIFT_LEN_MAX: usize = 16 << 10;
 
+/// Longest reply, in bytes, to a call that asks for the same elements again and again: what other
+/// calls reply is bounded by what is stored, this by nothing.
+pub const REPLY_REPEATED_LEN_MAX: usize = 1 << 30;
+
 /// Deepest nesting of aggregates in a decoded reply: decoding recurses.
 pub const FRAME_DEPTH_MAX: usize = 128;
 

@@ -9,6 +9,7 @@ use crate::data::Data;
 use base::numbers::IntegerBuffer;
 use sha1_smol::Sha1;
 use store::types::list::{self, End, LargeList};
+use store::types::set::{self, LargeSet};
 use store::{EntryRef, Kind};
 
 /// Entries that are visited in one step of a walk.
@@ -78,7 +79,12 @@ impl Digest {
                 let elements = list::walk(entry.form::<LargeList>(), End::Head, 0, usize::MAX);
                 elements.for_each(|element| self.mix(element.bytes(&mut digits)));
             }
-            Kind::Hash | Kind::Set | Kind::SortedSet | Kind::Stream => {}
+            Kind::Set => {
+                let mut digits = IntegerBuffer::new();
+                let members = set::iter(entry.form::<LargeSet>());
+                members.for_each(|member| self.add(member.bytes(&mut digits)));
+            }
+            Kind::Hash | Kind::SortedSet | Kind::Stream => {}
         }
         if entry.deadline().is_some() {
             self.add(b"!!expire!!");

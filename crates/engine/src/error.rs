@@ -67,6 +67,7 @@ pub enum CommandError {
     LcsTooLarge,
     LcsWrongType,
     LfuNotSelected,
+    LimitNegative,
     LruNotSelected,
     MaxlenNegative,
     MultiInsideMulti,
@@ -216,6 +217,7 @@ impl CommandError {
                  note that when switching between policies at runtime LRU and LFU data will take \
                  some time to adjust."
             }
+            Self::LimitNegative => "ERR LIMIT can't be negative",
             Self::LruNotSelected => {
                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that \
                  when switching between policies at runtime LRU and LFU data will take some time to \

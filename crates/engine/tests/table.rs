@@ -213,6 +213,10 @@ fn argument() -> impl Strategy<Value = Vec<u8>> {
         "k2",
         "k3",
         "k4",
+        "s1",
+        "s2",
+        "s3",
+        "limit",
         "",
         "0",
         "1",
@@ -310,6 +314,9 @@ fn filled() -> World {
     client.call("MSET k1 1 k2 value k3 -12.5");
     client.call("SET k4 soon PX 100000");
     client.call_words(&[b"SET", b"k5", &[b'x'; 100]]);
+    client.call("SADD s1 1 2 3");
+    client.call("SADD s2 a 1 b");
+    client.call("SADD s3 3");
     client.call("SELECT 2");
     client.call("SET k1 other");
     drop(client);

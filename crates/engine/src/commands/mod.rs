@@ -17,6 +17,7 @@ mod list;
 mod lolwut;
 mod scripting;
 mod server;
+mod set;
 mod string;
 mod string_lcs;
 mod transaction;
@@ -32,6 +33,7 @@ pub const FAMILIES: &[&[Command]] = &[
     lolwut::COMMANDS,
     scripting::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];

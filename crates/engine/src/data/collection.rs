@@ -25,6 +25,15 @@ impl Data<'_> {
         as_kind(self.write(key).map(store::EntryMut::into_ref))
     }
 
+    /// The collection at `key` once more, for a call that has asked for it already: neither
+    /// counted nor touched, and others can be looked at beside it.
+    pub fn view_as<L: Large>(&self, key: Key<'_>) -> Option<Form<'_, L>> {
+        let index = self.keyspace.shard_index(key.hash) as u32;
+        let place = self.guards.binary_search_by_key(&index, |(held, _)| *held).ok()?;
+        let entry = self.guards[place].1.data.database_ref(self.db).find(key)?;
+        (entry.kind() == L::KIND).then(|| entry.form())
+    }
+
     /// Lets `verb` change the collection at `key`, if there is one. A key that is empty after that
     /// is removed. Say what happened with [`Data::changed`].
     #[inline]

@@ -2,6 +2,7 @@
 
 use base::numbers;
 use store::types::list::{self, LargeList};
+use store::types::set::{self, LargeSet};
 use store::{EntryRef, Kind};
 
 /// Longest string that is shown as `embstr`.
@@ -32,10 +33,15 @@ pub(crate) fn named(name: &[u8]) -> Option<Kind> {
 pub(crate) fn encoding(entry: EntryRef<'_>) -> &'static str {
     match entry.kind() {
         Kind::String => string_encoding(entry),
-        Kind::Hash | Kind::Set => "hashtable",
+        Kind::Hash => "hashtable",
         Kind::List => match list::encoding(entry.form::<LargeList>()) {
             list::Encoding::Listpack => "listpack",
             list::Encoding::Quicklist => "quicklist",
+        },
+        Kind::Set => match set::encoding(entry.form::<LargeSet>()) {
+            set::Encoding::Integers => "intset",
+            set::Encoding::Large => "hashtable",
+            set::Encoding::Texts => "listpack",
         },
         Kind::SortedSet => "skiplist",
         Kind::Stream => "stream",

@@ -10,6 +10,7 @@ mod generic;
 mod list;
 mod scripting;
 mod server;
+mod set;
 mod string;
 mod transactions;
 
@@ -50,6 +51,7 @@ pub const DOCS: &[&[Doc]] = &[
     list::DOCS,
     scripting::DOCS,
     server::DOCS,
+    set::DOCS,
     string::DOCS,
     transactions::DOCS,
 ];

@@ -7,8 +7,8 @@ use crate::layout::home::{Form, Home, Large, Own};
 use crate::layout::{intset, packed};
 use crate::types::limits::SetLimits;
 
-/// A large set of which more than this many times what would stay is popped is built anew from
-/// what stays.
+/// A large set of which at least this many times what stays is popped is built anew from what
+/// stays.
 const REBUILD_RATIO: usize = 5;
 
 /// Some member, each equally likely.
@@ -65,7 +65,7 @@ pub fn pop<H: Home<LargeSet>>(
             visit(Member::Text(packed::item(items, offset).0));
             texts::remove(home, offset);
         }
-        Encoding::Large if count <= rest * REBUILD_RATIO => pop_one_by_one(home, rng, count, visit),
+        Encoding::Large if count < rest * REBUILD_RATIO => pop_one_by_one(home, rng, count, visit),
         encoding => keep_others(home, rng, count, limits, encoding, visit),
     }
 }

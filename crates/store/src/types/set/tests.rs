@@ -99,8 +99,8 @@ fn a_set_of_which_much_is_popped_is_built_anew() {
         encoding(set.form())
     };
     let all = || (0..600).map(|index| format!("x{index}").into_bytes());
-    assert_eq!(popped(&mut set_of(all(), &limits), 500), Encoding::Large);
-    assert_eq!(popped(&mut set_of(all(), &limits), 501), Encoding::Texts);
+    assert_eq!(popped(&mut set_of(all(), &limits), 499), Encoding::Large);
+    assert_eq!(popped(&mut set_of(all(), &limits), 500), Encoding::Texts);
     assert_eq!(popped(&mut set_of(numbers(0..600), &limits), 590), Encoding::Texts);
     assert_eq!(popped(&mut set_of(numbers(0..500), &limits), 490), Encoding::Integers);
     assert_eq!(popped(&mut set_of(all().take(100), &limits), 99), Encoding::Texts);
