@@ -48,6 +48,9 @@ pub(super) fn draw(name: &str, rng: &mut Rng) -> Vec<Vec<u8>> {
         "pairs" => (0..=rng.index(3)).flat_map(|_| [key(rng), value(rng)]).collect(),
         "int" => vec![one_of(INTEGERS, rng)],
         "float" => vec![one_of(FLOATS, rng)],
+        "element" => vec![element(rng)],
+        "elements" => (0..=rng.index(4)).map(|_| element(rng)).collect(),
+        "place" => vec![mostly(["0", "1", "-1", "3"], &["-100", "400", "abc", "7"], rng)],
         "pattern" => vec![one_of(PATTERNS, rng)],
         "seconds" => vec![from_now(100, SECONDS, rng)],
         "ms" => vec![from_now(100_000, MILLISECONDS, rng)],
@@ -81,6 +84,17 @@ fn value(rng: &mut Rng) -> Vec<u8> {
             rng.fill(&mut bytes);
             bytes
         }
+    }
+}
+
+/// Elements of lists: some are found again, some are long.
+fn element(rng: &mut Rng) -> Vec<u8> {
+    match rng.below(12) {
+        0..5 => vec![b'a' + rng.below(4) as u8],
+        5..8 => rng.below(300).to_string().into_bytes(),
+        8 => format!("element:{}", rng.below(600)).into_bytes(),
+        9 => vec![b'x'; 1_000 * (1 + rng.index(9))],
+        _ => value(rng),
     }
 }
 

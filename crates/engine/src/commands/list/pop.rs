@@ -81,11 +81,24 @@ pub(super) fn pop_many(ctx: &mut Ctx<'_, '_>, key: Key<'_>, end: End, count: usi
 }
 
 /// Tells that elements were taken away.
-pub(super) fn told(ctx: &mut Ctx<'_, '_>, key: Key<'_>, end: End, is_emptied: bool) {
+fn told(ctx: &mut Ctx<'_, '_>, key: Key<'_>, end: End, is_emptied: bool) {
     ctx.data.changed(key, pop_event(end));
     if is_emptied {
         ctx.data.noted(key, events::DEL);
     }
+}
+
+/// Takes an element away and replies with it; `false` if there is none.
+#[inline]
+pub(super) fn pop_one(ctx: &mut Ctx<'_, '_>, key: Key<'_>, end: End) -> Result<bool, CommandError> {
+    let (reply, limits) = (&mut *ctx.reply, ctx.settings.types.list);
+    let popped = ctx.data.change::<LargeList, _>(key, |home| {
+        list::pop(home, end, limits, |element| reply_element(reply, element));
+    })?;
+    if let Some(popped) = &popped {
+        told(ctx, key, end, popped.is_emptied);
+    }
+    Ok(popped.is_some())
 }
 
 fn pop(ctx: &mut Ctx<'_, '_>, end: End) -> Outcome {
@@ -93,13 +106,8 @@ fn pop(ctx: &mut Ctx<'_, '_>, end: End) -> Outcome {
         return pop_counted(ctx, end);
     }
     let key = ctx.key(1);
-    let (reply, limits) = (&mut *ctx.reply, ctx.settings.types.list);
-    let popped = ctx.data.change::<LargeList, _>(key, |home| {
-        list::pop(home, end, limits, |element| reply_element(reply, element));
-    })?;
-    match popped {
-        Some(popped) => told(ctx, key, end, popped.is_emptied),
-        None => ctx.reply.null(),
+    if !pop_one(ctx, key, end)? {
+        ctx.reply.null();
     }
     Ok(())
 }
