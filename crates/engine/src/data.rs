@@ -224,6 +224,13 @@ impl<'e> Data<'e> {
         follow(&mut self.shard(key.hash).watched, db, key.bytes, event);
     }
 
+    /// As [`Data::changed`], for a change that subscribers are not told of.
+    pub fn changed_quietly(&mut self, key: Key<'_>) {
+        self.changes += 1;
+        let db = self.db;
+        self.shard(key.hash).watched.changed(db, key.bytes);
+    }
+
     /// Tells of a further event of a change that [`Data::changed`] has counted.
     #[inline]
     pub fn noted(&mut self, key: Key<'_>, event: Event) {

@@ -57,6 +57,12 @@ pub enum CommandError {
     ExpireTimeInvalid(&'static str),
     FirstDatabaseIndexInvalid,
     HelloOption(Box<str>),
+    HyperLogLogCorrupt,
+    HyperLogLogMissing,
+    HyperLogLogNotSparse,
+    HyperLogLogSelfTest,
+    HyperLogLogSubcommand(Box<str>),
+    HyperLogLogType,
     ImportModeOff,
     IncrementNotFinite,
     IncrementOverflow,
@@ -88,6 +94,7 @@ pub enum CommandError {
     NumkeysNotPositive,
     NumkeysTooLarge,
     OffsetOutOfRange,
+    OnOrOff,
     OutOfMemory,
     /// What the world outside of the engine answered.
     Outside(Box<str>),
@@ -201,6 +208,11 @@ impl CommandError {
                 "ERR NX and XX, GT or LT options at the same time are not compatible"
             }
             Self::FirstDatabaseIndexInvalid => "ERR invalid first DB index",
+            Self::HyperLogLogCorrupt => "INVALIDOBJ Corrupted HLL object detected",
+            Self::HyperLogLogMissing => "ERR The specified key does not exist",
+            Self::HyperLogLogNotSparse => "ERR HLL encoding is not sparse",
+            Self::HyperLogLogSelfTest => "TESTFAILED Counts are too far from the truth",
+            Self::HyperLogLogType => "WRONGTYPE Key is not a valid HyperLogLog string value.",
             Self::IncrementNotFinite => "ERR increment would produce NaN or Infinity",
             Self::IncrementOverflow => "ERR increment or decrement would overflow",
             Self::IndexOutOfRange => "ERR index out of range",
@@ -262,6 +274,7 @@ impl CommandError {
             Self::NumkeysNotPositive => "ERR Number of keys can't be negative",
             Self::NumkeysTooLarge => "ERR Number of keys can't be greater than number of args",
             Self::OffsetOutOfRange => "ERR offset is out of range",
+            Self::OnOrOff => "ERR Argument must be ON or OFF",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::OutOfRange32 => {
                 "ERR value is out of range, value must between -2147483648 and 2147483647"
@@ -291,6 +304,7 @@ impl CommandError {
         Cow::Borrowed(fixed)
     }
 
+    // Length: one arm for each text.
     fn composed(&self) -> String {
         match self {
             Self::BitopTwoSources(operation) => {
@@ -330,6 +344,9 @@ impl CommandError {
                 format!("ERR invalid expire time in '{command}' command")
             }
             Self::HelloOption(option) => format!("ERR Syntax error in HELLO option '{option}'"),
+            Self::HyperLogLogSubcommand(name) => {
+                format!("ERR Unknown PFDEBUG subcommand '{name}'")
+            }
             Self::InternalInconsistency(what) => format!("ERR internal inconsistency: {what}"),
             Self::NotInTransactionNamed(name) => {
                 format!("ERR Command '{name}' not allowed inside a transaction")

@@ -37,6 +37,7 @@ pub const LTRIM: Event = event(b'l', "ltrim");
 pub const MOVE_FROM: Event = event(b'g', "move_from");
 pub const MOVE_TO: Event = event(b'g', "move_to");
 pub const PERSIST: Event = event(b'g', "persist");
+pub const PFADD: Event = event(b'$', "pfadd");
 pub const RENAME_FROM: Event = event(b'g', "rename_from");
 pub const RENAME_TO: Event = event(b'g', "rename_to");
 pub const RPOP: Event = event(b'l', "rpop");

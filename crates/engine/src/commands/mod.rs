@@ -12,6 +12,7 @@ mod command;
 mod connection;
 mod debug;
 pub mod docs;
+mod hyperloglog;
 mod keys;
 mod list;
 mod lolwut;
@@ -28,6 +29,7 @@ pub const FAMILIES: &[&[Command]] = &[
     command::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
+    hyperloglog::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,
     lolwut::COMMANDS,

@@ -7,6 +7,7 @@ mod argument;
 mod bitmap;
 mod connection;
 mod generic;
+mod hyperloglog;
 mod list;
 mod scripting;
 mod server;
@@ -49,6 +50,7 @@ pub const DOCS: &[&[Doc]] = &[
     connection::DOCS,
     generic::DOCS,
     list::DOCS,
+    hyperloglog::DOCS,
     scripting::DOCS,
     server::DOCS,
     set::DOCS,
