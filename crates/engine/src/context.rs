@@ -1,5 +1,6 @@
 //! What a command sees: its arguments, the data, the reply, its session.
 
+use crate::blocking::{Wait, Waiter};
 use crate::command::Outcome;
 use crate::data::Data;
 use crate::engine::Engine;
@@ -7,11 +8,12 @@ use crate::host::Host;
 use crate::keyspace::LockedShard;
 use crate::run;
 use crate::scripting::ThreadScripting;
-use crate::session::Session;
+use crate::session::{QueuedCall, Replies, Session};
 use crate::settings::Settings;
 use crate::table::Entry;
 use resp::{Argv, Reply};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use store::Key;
 
 /// A key argument with its hash, computed once when the call was admitted.
@@ -42,6 +44,10 @@ pub struct Ctx<'c, 'e> {
     pub host: &'e dyn Host,
     pub scripting: &'c ThreadScripting,
     pub(crate) keys: &'c [HashedKey],
+    /// The waiter for which this call is made, if it is not made for the first time.
+    pub(crate) waiter: Option<Arc<Waiter>>,
+    /// Its client waits now.
+    pub(crate) has_waited: bool,
 }
 
 impl<'c, 'e> Ctx<'c, 'e> {
@@ -59,6 +65,52 @@ impl<'c, 'e> Ctx<'c, 'e> {
     /// A key that is no argument of this call's specs; reach all.
     pub fn free_key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         Key { bytes, hash: self.data.keyspace().hash(bytes) }
+    }
+
+    /// Whether the call has to look at `key`. One that is made for a waiter leaves out keys in shards
+    /// that the serving thread does not hold: they have nothing, else the waiter would not wait.
+    #[inline]
+    pub fn is_at_hand(&self, key: Key<'_>) -> bool {
+        self.waiter.is_none() || self.data.holds(key.hash)
+    }
+
+    /// Has the client wait, because its call found nothing: see [`blocking`](crate::blocking). The call is made again,
+    /// on its behalf, when one of the keys is ready. `false`: nobody waits inside EXEC and scripts.
+    #[must_use]
+    pub fn wait(&mut self, wait: Wait) -> bool {
+        if self.origin != Origin::Client {
+            return false;
+        }
+        self.has_waited = true;
+        if let Some(waiter) = &self.waiter {
+            if !waiter.wait_on() {
+                self.engine.wake_all(vec![waiter.token]);
+            }
+            return true;
+        }
+        self.begin_wait(wait);
+        true
+    }
+
+    #[cold]
+    fn begin_wait(&mut self, mut wait: Wait) {
+        let call = match wait.argv.take() {
+            Some(arguments) => QueuedCall { entry: self.entry, arguments },
+            None => QueuedCall::new(self.entry, self.argv),
+        };
+        let is_silent = matches!(self.session.replies, Replies::Off | Replies::Skipping);
+        let now_ns = self.engine.clock().now_ns();
+        let (number, db) = (self.engine.blocking.arrival(), self.data.db);
+        let keys = self.keys.into();
+        let waiter = Waiter::new(number, self.session, wait, is_silent, call, keys, db, now_ns);
+        let waiter = Arc::new(waiter);
+        for waited in waiter.waited_keys() {
+            let bytes = self.argv.at(waited.argument);
+            let key = Key { bytes, hash: waited.hash };
+            self.data.shard(waited.hash).waiting.add(key, &waiter);
+        }
+        self.engine.blocking.began(&waiter);
+        self.session.blocked = Some(waiter);
     }
 
     /// Runs another call within this one, under the same locks and the same time; its reply goes
@@ -83,6 +135,8 @@ impl<'c, 'e> Ctx<'c, 'e> {
             host: self.host,
             scripting: self.scripting,
             keys: &[],
+            waiter: None,
+            has_waited: false,
         };
         inner.data.db = inner.session.db;
         let outcome = run::invoke(&mut inner);

@@ -6,6 +6,7 @@
 //! Under the gate (reach all: scripts, FLUSHALL) shards are locked one by one as they are touched;
 //! nobody else is inside then, so they are always free.
 
+use crate::blocking::{ReadyKey, WaitTable};
 use crate::error::CommandError;
 use crate::events::Event;
 use crate::keyspace::{Keyspace, LockedShard};
@@ -45,6 +46,8 @@ pub struct Data<'e> {
     pub statistics: &'e ThreadStatistics,
     /// Changes of the present call: 0 means that nothing follows from it.
     pub changes: u64,
+    /// Keys with waiters that the present call has changed.
+    pub(crate) ready: Vec<ReadyKey>,
     pub(crate) keyspace: &'e Keyspace,
     pub(crate) guards: Vec<(u32, Guard<'e, LockedShard>)>,
     /// Alone behind the gate: every shard is free to be taken.
@@ -70,6 +73,7 @@ impl<'e> Data<'e> {
             rng: Rng::new(seed),
             statistics,
             changes: 0,
+            ready: Vec::new(),
             keyspace,
             guards: Vec::new(),
             exclusive: None,
@@ -220,8 +224,7 @@ impl<'e> Data<'e> {
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
         self.changes += 1;
-        let db = self.db;
-        follow(&mut self.shard(key.hash).watched, db, key.bytes, event);
+        self.noted(key, event);
     }
 
     /// As [`Data::changed`], for a change that subscribers are not told of.
@@ -235,7 +238,29 @@ impl<'e> Data<'e> {
     #[inline]
     pub fn noted(&mut self, key: Key<'_>, event: Event) {
         let db = self.db;
-        follow(&mut self.shard(key.hash).watched, db, key.bytes, event);
+        let shard = self.shard(key.hash);
+        follow(&mut shard.watched, db, key.bytes, event);
+        if !shard.waiting.is_empty() {
+            self.note_ready(key);
+        }
+    }
+
+    /// Whether the shard of `hash` is held now.
+    pub fn holds(&self, hash: u64) -> bool {
+        let index = self.keyspace.shard_index(hash) as u32;
+        self.guards.binary_search_by_key(&index, |(i, _)| *i).is_ok()
+    }
+
+    /// Takes the shard of `hash` too, if it is held or free now.
+    pub(crate) fn try_hold(&mut self, hash: u64, now_ns: u64) -> bool {
+        let index = self.keyspace.shard_index(hash) as u32;
+        let Err(place) = self.guards.binary_search_by_key(&index, |(i, _)| *i) else { return true };
+        let Some(mut guard) = self.keyspace.locks()[index as usize].try_lock(now_ns) else {
+            return false;
+        };
+        self.now_ms = guard.data.observe_ms(self.now_ms);
+        self.guards.insert(place, (index, guard));
+        true
     }
 
     /// The present database in the shard of `hash`.
@@ -265,12 +290,12 @@ impl<'e> Data<'e> {
     #[inline]
     fn live(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
         let (db, now_ms) = (self.db, self.now_ms);
-        let (LockedShard { data, watched }, after) = self.parts(key.hash);
+        let (LockedShard { data, watched, waiting }, after) = self.parts(key.hash);
         match data.database(db).live(key, now_ms) {
             Live::Found(entry) => Some(entry),
             Live::Missing => None,
             Live::Expired(entry) => {
-                after.expired(watched, db, key, entry);
+                after.expired(watched, waiting, db, key, entry);
                 None
             }
         }
@@ -291,6 +316,7 @@ impl<'e> Data<'e> {
             statistics: self.statistics,
             reclaim: self.reclaim,
             changes: &mut self.changes,
+            ready: &mut self.ready,
         };
         let index = self.keyspace.shard_index(hash) as u32;
         let is_first = self.guards.first().is_some_and(|(first, _)| *first == index);
@@ -322,6 +348,13 @@ impl<'e> Data<'e> {
     }
 
     #[cold]
+    fn note_ready(&mut self, key: Key<'_>) {
+        let (db, mut ready) = (self.db, std::mem::take(&mut self.ready));
+        self.shard(key.hash).waiting.note(db, key, &mut ready);
+        self.ready = ready;
+    }
+
+    #[cold]
     fn other_shard(&mut self, index: u32) -> &mut LockedShard {
         other_shard(&mut self.guards, self.keyspace, self.exclusive.as_ref(), index)
     }
@@ -348,13 +381,24 @@ struct AfterExpiry<'d> {
     statistics: &'d ThreadStatistics,
     reclaim: &'d dyn Reclaim,
     changes: &'d mut u64,
+    ready: &'d mut Vec<ReadyKey>,
 }
 
 impl AfterExpiry<'_> {
-    fn expired(self, watched: &mut WatchTable, db: usize, key: Key<'_>, entry: Entry) {
+    fn expired(
+        self,
+        watched: &mut WatchTable,
+        waiting: &mut WaitTable,
+        db: usize,
+        key: Key<'_>,
+        entry: Entry,
+    ) {
         *self.changes += 1;
         self.statistics.keys_expired.add(1);
         watched.changed(db, key.bytes);
+        if !waiting.is_empty() {
+            waiting.note(db, key, self.ready);
+        }
         free(self.reclaim, entry);
     }
 }

@@ -1,5 +1,6 @@
 //! The engine: everything that all threads share.
 
+use crate::blocking::Blocking;
 use crate::command::Command;
 use crate::data::Reclaim;
 use crate::keyspace::Keyspace;
@@ -37,6 +38,7 @@ pub struct Engine {
     pub gate: Gate,
     pub tickets: Tickets,
     pub pause: Pause,
+    pub blocking: Blocking,
     pub scripts: Scripts,
     pub errors: ErrorStatistics,
     pub(crate) reclaim: Box<dyn Reclaim + Send + Sync>,
@@ -65,6 +67,7 @@ impl Engine {
             gate: Gate::new(parts.threads, Arc::clone(&parts.wake)),
             tickets: Tickets::default(),
             pause: Pause::default(),
+            blocking: Blocking::default(),
             scripts: Scripts::default(),
             errors: ErrorStatistics::default(),
             reclaim: parts.reclaim,

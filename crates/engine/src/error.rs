@@ -100,6 +100,7 @@ pub enum CommandError {
     Outside(Box<str>),
     OutOfRange,
     OutOfRange32,
+    OutOfRangeBinary,
     OutOfRangeLong,
     OutOfRangePositive,
     PauseMode,
@@ -132,8 +133,11 @@ pub enum CommandError {
     CrossProtocol,
     TimeoutInvalid,
     TimeoutNegative,
+    TimeoutNotFloat,
+    TimeoutOutOfRange,
     TypeUnknown(Box<str>),
     UnblockReason,
+    Unblocked,
     /// With the rest of the line, in the bytes that the client sent.
     UnknownCommand(Box<[u8]>),
     UnknownSubcommand {
@@ -142,6 +146,7 @@ pub enum CommandError {
     },
     UnknownSubcommandOrArity(Box<str>),
     ValueOutOfRange(&'static str),
+    WaitWithoutJournal,
     WatchInsideMulti,
     WrongArity(Box<str>),
     WrongPass,
@@ -180,6 +185,7 @@ impl CommandError {
             Self::ClientIdNotPositive => "ERR client-id should be greater than 0",
             Self::ImportModeOff => "ERR Server is not in import mode",
             Self::PauseMode => "ERR CLIENT PAUSE mode must be WRITE or ALL",
+            Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             Self::UnblockReason => "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
             Self::ClientNameInvalid => {
                 "ERR Client names cannot contain spaces, newlines or special characters."
@@ -279,6 +285,7 @@ impl CommandError {
             Self::OutOfRange32 => {
                 "ERR value is out of range, value must between -2147483648 and 2147483647"
             }
+            Self::OutOfRangeBinary => "ERR value is out of range, value must between 0 and 1",
             Self::OutOfRangeLong => {
                 "ERR value is out of range, value must between -9223372036854775807 and \
                  9223372036854775807"
@@ -296,6 +303,11 @@ impl CommandError {
             Self::CrossProtocol => "",
             Self::TimeoutInvalid => "ERR timeout is not an integer or out of range",
             Self::TimeoutNegative => "ERR timeout is negative",
+            Self::TimeoutNotFloat => "ERR timeout is not a float or out of range",
+            Self::TimeoutOutOfRange => "ERR timeout is out of range",
+            Self::WaitWithoutJournal => {
+                "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+            }
             Self::WatchInsideMulti => "ERR WATCH inside MULTI is not allowed",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",

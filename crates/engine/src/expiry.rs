@@ -11,7 +11,7 @@ use crate::run::Executor;
 use crate::session::Session;
 use crate::statistics::ThreadStatistics;
 use crate::watch::WatchTable;
-use store::Passed;
+use store::{Key, Passed};
 
 /// Entries of a database that are removed under one hold of the shard's lock.
 const ENTRIES_MAX: usize = 64;
@@ -45,22 +45,34 @@ impl Executor<'_> {
     }
 
     fn look_after_entered(&mut self, index: usize, expires: bool) -> Care {
+        if index == 0 {
+            self.clear_shared_leftovers();
+        }
         let lock = &self.engine.keyspace.locks()[index];
         let Some(mut shard) = lock.try_lock(self.tick_ns) else { return Care::Busy };
-        let LockedShard { data, watched } = &mut *shard;
+        let LockedShard { data, watched, waiting } = &mut *shard;
         let now_ms = data.observe_ms(self.wall_ms);
-        let mut has_more = false;
+        let (mut has_more, mut nudged) = (false, Vec::new());
         for db in 0..self.engine.keyspace.databases() {
             let database = data.database(db);
             if expires && database.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
                 let (statistics, reclaim) = (self.data.statistics, self.data.reclaim());
                 database.expire_due(now_ms, ENTRIES_MAX, |passed| {
+                    if !waiting.is_empty()
+                        && let Passed::Key(entry) = &passed
+                    {
+                        let bytes = entry.as_ref().key();
+                        let hash = self.engine.keyspace.hash(bytes);
+                        waiting.removed(db, Key { bytes, hash }, &mut nudged);
+                    }
                     after_expiry(passed, db, watched, statistics, reclaim);
                 });
                 has_more |= database.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms);
             }
             has_more |= database.maintain(BUCKETS_MAX);
         }
+        drop(shard);
+        self.engine.wake_all(nudged);
         if has_more { Care::More } else { Care::Done }
     }
 }

@@ -1,5 +1,6 @@
 //! All shards with their locks: key → hash → shard.
 
+use crate::blocking::WaitTable;
 use crate::watch::WatchTable;
 use base::hash::KeyedHash;
 use base::lock::{ShardLock, Wake};
@@ -10,6 +11,7 @@ use store::{PrefetchHint, Shard};
 pub struct LockedShard {
     pub data: Shard,
     pub watched: WatchTable,
+    pub waiting: WaitTable,
 }
 
 /// The keyspace: a power of two of shards.
@@ -30,6 +32,7 @@ impl Keyspace {
         let shard = |index: usize| LockedShard {
             data: Shard::new(databases, Arc::clone(&hints), index * databases, seed),
             watched: WatchTable::default(),
+            waiting: WaitTable::default(),
         };
         let locks =
             (0..shards).map(|i| ShardLock::new(i as u32, shard(i), Arc::clone(wake))).collect();

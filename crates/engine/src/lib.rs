@@ -15,6 +15,7 @@ pub mod keys;
 pub mod settings;
 
 pub mod args;
+pub mod blocking;
 pub mod keyspace;
 pub mod lfu;
 pub mod pause;

@@ -7,6 +7,7 @@
 
 use crate::admit;
 use crate::batch::{Batch, End, REQUESTS_MAX, Request};
+use crate::blocking::Leftover;
 use crate::command::{Flags, Outcome, Reach};
 use crate::context::{Ctx, HashedKey, Origin};
 use crate::data::{Data, access_clock};
@@ -20,7 +21,7 @@ use crate::session::{QueuedCall, Replies, Session};
 use crate::settings::Settings;
 use crate::table::Entry;
 use crate::watch::{WatchFlag, WatchedKey};
-use base::lock::{Queued, acquire_set};
+use base::lock::{Queued, Token, acquire_set};
 use resp::{Argv, Limits, ProtocolError, Reply, RequestParser};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -37,19 +38,24 @@ const CROSS_PROTOCOL_WARNING: &str = "Possible SECURITY ATTACK detected: a clien
 /// Runs calls on one thread.
 pub struct Executor<'e> {
     pub(crate) engine: &'e Engine,
-    host: &'e dyn Host,
+    pub(crate) host: &'e dyn Host,
     /// This thread's number, at the gate and in the statistics.
     slot: usize,
-    settings: Arc<Settings>,
+    pub(crate) settings: Arc<Settings>,
     settings_generation: u64,
     pub(crate) data: Data<'e>,
-    scripting: ThreadScripting,
+    pub(crate) scripting: ThreadScripting,
     batch: Batch,
     /// Database and hash of keys whose buckets are on the way into the cache.
     ahead: SmallVec<[(usize, u64); 16]>,
     keys: Vec<HashedKey>,
     /// Watches that have ended and are still in their shards' tables.
     unwatched: Vec<(WatchedKey, Arc<WatchFlag>)>,
+    /// Waiters that are over and still in their shards' tables.
+    pub(crate) leftovers: Vec<Leftover>,
+    /// Waiters that were served and are not woken yet, and since when the first of them.
+    pub(crate) woken: Vec<Token>,
+    pub(crate) woken_since_ns: u64,
     pub(crate) wall_ms: u64,
     /// Monotonic time at the end of the last call.
     pub(crate) tick_ns: u64,
@@ -69,6 +75,9 @@ pub enum Served {
     Idle { wanted: usize },
     /// There may be more requests; the reply should be written first.
     More,
+    /// The last request waits in a blocking call: serve again when the session's token is woken, or
+    /// at `until` (monotonic nanoseconds). What follows it in the input stays unread.
+    Blocked { until: Option<u64> },
     /// The next request waits: serve again when the session's token is woken, or at `retry_at`
     /// (monotonic nanoseconds) if nobody woke it until then.
     Suspended { retry_at: Option<u64> },
@@ -78,7 +87,11 @@ pub enum Served {
     Broken(ProtocolError),
 }
 
-enum Flow {
+pub(crate) enum Flow {
+    /// Its client waits; at this time for nothing any more.
+    Blocked {
+        until: Option<u64>,
+    },
     Done,
     /// To be tried again when woken, or at this time.
     Suspended {
@@ -103,6 +116,9 @@ impl<'e> Executor<'e> {
             ahead: SmallVec::new(),
             keys: Vec::new(),
             unwatched: Vec::new(),
+            leftovers: Vec::new(),
+            woken: Vec::new(),
+            woken_since_ns: 0,
             wall_ms: 0,
             tick_ns: 0,
         }
@@ -119,6 +135,10 @@ impl<'e> Executor<'e> {
     ) -> Progress {
         self.tick_ns = self.engine.clock().now_ns();
         self.read_wall_clock();
+        if let Some(state) = self.serve_blocked(session, reply) {
+            self.leave(session);
+            return Progress { consumed: 0, state };
+        }
         let mut batch = std::mem::take(&mut self.batch);
         let mut consumed = 0;
         let state = loop {
@@ -149,6 +169,18 @@ impl<'e> Executor<'e> {
         self.batch = batch;
         self.leave(session);
         Progress { consumed, state }
+    }
+
+    /// Goes on with the blocking call in which the session waits; why nothing else is served, if it waits on.
+    #[inline]
+    fn serve_blocked(&mut self, session: &mut Session, reply: &mut Reply) -> Option<Served> {
+        let waiter = Arc::clone(session.blocked.as_ref()?);
+        match self.resume(session, &waiter, reply) {
+            Flow::Blocked { until } => Some(Served::Blocked { until }),
+            Flow::Done if session.is_closing => Some(Served::Closing),
+            Flow::Done => None,
+            Flow::Suspended { retry_at } => Some(Served::Suspended { retry_at }),
+        }
     }
 
     /// Looks at the first request of an input that will be served soon, and fetches the bucket of
@@ -185,6 +217,7 @@ impl<'e> Executor<'e> {
     pub fn end_session(&mut self, session: &mut Session) {
         self.tick_ns = self.engine.clock().now_ns();
         self.withdraw(session);
+        self.abandon_wait(session);
         session.transaction = None;
         session.unwatch();
         // If the gate is closed now, the watches end a little later, with somebody else's call.
@@ -210,6 +243,10 @@ impl<'e> Executor<'e> {
             let argv = batch.argv(request, input, parser);
             let (entry, hash) = self.row_of(request, argv);
             match self.run_request(session, entry, hash, argv, reply) {
+                Flow::Blocked { until } => {
+                    *consumed = request.end;
+                    return Some(Served::Blocked { until });
+                }
                 Flow::Done => *consumed = request.end,
                 Flow::Suspended { retry_at } => return Some(Served::Suspended { retry_at }),
             }
@@ -232,7 +269,7 @@ impl<'e> Executor<'e> {
         }
     }
 
-    fn run_request(
+    pub(crate) fn run_request(
         &mut self,
         session: &mut Session,
         entry: Result<&'static Entry, CommandError>,
@@ -300,9 +337,13 @@ impl<'e> Executor<'e> {
         let flow = match held {
             Ok(()) => {
                 session.waiting_since = None;
-                self.run_held(session, entry, argv, &keys, reply);
+                session.further.clear();
+                let flow = self.run_held(session, entry, argv, &keys, reply);
                 self.data.release();
-                Flow::Done
+                if !self.woken.is_empty() {
+                    self.wake_if_late();
+                }
+                flow
             }
             Err(Queued { retry_at }) => {
                 session.waiting_since.get_or_insert(self.tick_ns);
@@ -322,7 +363,7 @@ impl<'e> Executor<'e> {
         argv: Argv<'_>,
         keys: &[HashedKey],
         reply: &mut Reply,
-    ) {
+    ) -> Flow {
         let mut now_ms = self.wall_ms;
         for (_, shard) in &mut self.data.guards {
             now_ms = shard.data.observe_ms(now_ms);
@@ -337,6 +378,7 @@ impl<'e> Executor<'e> {
         self.data.is_no_touch = session.is_no_touch;
         self.data.changes = 0;
         let started = self.tick_ns;
+        let waiter = session.blocked.clone();
         let mut ctx = Ctx {
             argv,
             entry,
@@ -349,15 +391,27 @@ impl<'e> Executor<'e> {
             host: self.host,
             scripting: &self.scripting,
             keys,
+            waiter,
+            has_waited: false,
         };
         let outcome = invoke(&mut ctx);
-        self.data.statistics.changes.add(self.data.changes);
+        let has_waited = ctx.has_waited;
         self.tick_ns = self.engine.clock().now_ns();
         let duration = self.tick_ns.saturating_sub(started);
-        count_call(&self.data, entry, duration, &outcome, &self.settings);
+        let flow = if has_waited {
+            self.waited(session, duration)
+        } else {
+            count_call(&self.data, entry, duration, &outcome, &self.settings);
+            Flow::Done
+        };
+        if !self.data.ready.is_empty() {
+            self.serve_waiters();
+        }
+        self.data.statistics.changes.add(self.data.changes);
         if WALL_CLOCK_STALE_NS < duration {
             self.read_wall_clock();
         }
+        flow
     }
 
     /// Locks what a call touches. On `Queued` nothing is held, and the session's token is woken
@@ -372,25 +426,32 @@ impl<'e> Executor<'e> {
         keys: &mut Vec<HashedKey>,
     ) -> Result<(), Queued> {
         match entry.row.reach.of(argv) {
-            Reach::None => Ok(()),
+            Reach::None => return Ok(()),
             Reach::Keys => {
-                if let Some(argument) = entry.only_key {
+                if let Some(argument) = entry.only_key
+                    && session.further.is_empty()
+                {
                     let hash = hash.unwrap_or_else(|| self.engine.keyspace.hash(argv.at(argument)));
                     keys.push(HashedKey { argument, hash });
-                    self.acquire_one(session, hash)
+                    self.acquire_one(session, hash)?;
                 } else {
                     self.hash_keys(entry, argv, keys);
-                    let hashes: SmallVec<[u64; 16]> = keys.iter().map(|key| key.hash).collect();
-                    self.acquire_many(session, hashes)
+                    let own = keys.iter().map(|key| key.hash);
+                    let hashes = own.chain(session.further.iter().copied()).collect();
+                    self.acquire_many(session, hashes)?;
                 }
             }
-            Reach::All => self.acquire_all(session),
+            Reach::All => return self.acquire_all(session),
             // Inside its own walk a call takes one shard at a time, and no mark at the gate may
             // stand for as long as that takes.
-            Reach::Slices => Ok(()),
-            Reach::Transaction => self.acquire_transaction(session),
+            Reach::Slices => return Ok(()),
+            Reach::Transaction => self.acquire_transaction(session)?,
             Reach::ByArguments(_) => unreachable!("a reach by arguments yields a plain one"),
         }
+        if self.data.guards.iter().any(|(_, shard)| shard.waiting.is_wide()) {
+            return self.widen(session, entry, argv);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -402,7 +463,7 @@ impl<'e> Executor<'e> {
         Ok(())
     }
 
-    fn acquire_many(
+    pub(crate) fn acquire_many(
         &mut self,
         session: &mut Session,
         hashes: SmallVec<[u64; 16]>,
@@ -442,6 +503,7 @@ impl<'e> Executor<'e> {
     fn acquire_transaction(&mut self, session: &mut Session) -> Result<(), Queued> {
         let mut hashes: SmallVec<[u64; 16]> =
             session.watched.iter().map(|watched| watched.hash).collect();
+        hashes.extend(session.further.iter().copied());
         let mut touches_all = false;
         let transaction = session.transaction.iter().filter(|t| !t.is_doomed);
         for call in transaction.flat_map(|t| &t.calls) {
@@ -520,6 +582,12 @@ impl<'e> Executor<'e> {
         if !self.unwatched.is_empty() && self.data.inside.is_some() {
             self.clear_unwatched();
         }
+        if !self.woken.is_empty() {
+            self.wake_served();
+        }
+        if !self.leftovers.is_empty() {
+            self.clear_leftovers();
+        }
         self.data.inside = None;
     }
 
@@ -539,6 +607,7 @@ impl<'e> Executor<'e> {
     /// Gives up what a suspended call waits for.
     fn withdraw(&mut self, session: &mut Session) {
         session.waiting_since = None;
+        session.further.clear();
         if !session.claim.is_idle() {
             session.claim.withdraw(self.engine.keyspace.locks(), session.token);
         }

@@ -1,9 +1,11 @@
 //! The logical state of one client: what its next call depends on.
 
+use crate::blocking::Waiter;
 use crate::table::Entry;
 use crate::watch::{WatchFlag, WatchedKey};
 use base::lock::{Claim, GateClaim, Token};
 use resp::{Argv, ArgvBuffer, Protocol};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// One client's state.
@@ -34,6 +36,10 @@ pub struct Session {
     pub last_command: Option<&'static Entry>,
     /// When the present wait began, in monotonic nanoseconds.
     pub waiting_since: Option<u64>,
+    /// The blocking call that it waits in.
+    pub blocked: Option<Arc<Waiter>>,
+    /// Hashes of keys that the call which waits for its shards needs beside its own, for those whom it may serve.
+    pub(crate) further: SmallVec<[u64; 1]>,
     /// What the server keeps of this client beside the logical state (its registry record).
     pub record: Arc<dyn std::any::Any + Send + Sync>,
 }
@@ -97,7 +103,21 @@ impl Session {
             gate_claim: GateClaim::default(),
             last_command: None,
             waiting_since: None,
+            blocked: None,
+            further: SmallVec::new(),
             record,
+        }
+    }
+
+    /// A session that makes a waiting call in place of this one, on another thread.
+    pub(crate) fn stand_in(&self) -> Self {
+        Self {
+            db: self.db,
+            protocol: self.protocol,
+            is_authenticated: self.is_authenticated,
+            is_local: self.is_local,
+            is_no_touch: self.is_no_touch,
+            ..Self::new(self.id, self.token, Arc::clone(&self.record))
         }
     }
 

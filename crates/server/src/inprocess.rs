@@ -41,9 +41,16 @@ pub struct InProcess {
 pub struct Caller {
     session: Session,
     parser: RequestParser,
+    /// What it has sent and nobody has read, because it waits in a blocking call.
+    unread: Vec<u8>,
 }
 
 impl Caller {
+    /// Whether it waits in a blocking call.
+    pub fn is_blocked(&self) -> bool {
+        self.session.blocked.is_some()
+    }
+
     /// Whether the server would have closed the connection.
     pub fn is_closed(&self) -> bool {
         self.session.is_closing
@@ -81,7 +88,7 @@ impl InProcess {
         self.host.registry.insert(Arc::clone(&record));
         let mut session = Session::new(id, token, record);
         session.is_authenticated = self.engine.settings().password.is_empty();
-        Caller { session, parser: RequestParser::default() }
+        Caller { session, parser: RequestParser::default(), unread: Vec::new() }
     }
 
     /// Makes one call and returns its reply as a client would read it.
@@ -94,7 +101,8 @@ impl InProcess {
         self.send(caller, &bytes)
     }
 
-    /// Has whole requests in the protocol's form executed, and returns their replies.
+    /// Has whole requests in the protocol's form executed, and returns their replies. Those behind a
+    /// blocking call, and its reply, come with a later call; to look for them, send nothing.
     ///
     /// # Panics
     /// When more than [`THREADS`] threads call at the same time.
@@ -102,6 +110,8 @@ impl InProcess {
         let slot = self.free.lock().pop().expect("no more threads call than there are numbers");
         let mut executor = Executor::new(&self.engine, &self.host, slot);
         let mut reply = Reply::with_protocol(caller.session.protocol);
+        let mut input = std::mem::take(&mut caller.unread);
+        input.extend_from_slice(bytes);
         let mut done = 0;
         loop {
             let bulk_len_max = self.host.settings().proto_max_bulk_len as i64;
@@ -109,14 +119,18 @@ impl InProcess {
                 true => Limits::authenticated(bulk_len_max),
                 false => Limits::unauthenticated(bulk_len_max),
             };
-            let Caller { session, parser } = caller;
-            let progress = executor.serve(session, parser, limits, &bytes[done..], &mut reply);
+            let Caller { session, parser, .. } = caller;
+            let progress = executor.serve(session, parser, limits, &input[done..], &mut reply);
             done += progress.consumed;
             match progress.state {
                 Served::More => {}
                 Served::Suspended { .. } => std::thread::park_timeout(RETRY),
                 Served::Broken(_) => {
                     session.is_closing = true;
+                    break;
+                }
+                Served::Blocked { .. } => {
+                    caller.unread = input.split_off(done);
                     break;
                 }
                 Served::Closing | Served::Idle { .. } => break,

@@ -22,6 +22,7 @@ mod set;
 mod string;
 mod string_lcs;
 mod transaction;
+mod wait;
 
 /// Every family of the engine's own.
 pub const FAMILIES: &[&[Command]] = &[
@@ -38,4 +39,5 @@ pub const FAMILIES: &[&[Command]] = &[
     set::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
+    wait::COMMANDS,
 ];

@@ -119,7 +119,8 @@ fn swapdb(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (first, second) = (database::in_range(ctx, first)?, database::in_range(ctx, second)?);
     if first != second {
         let keyspace = ctx.data.keyspace();
-        ctx.each_shard(|LockedShard { data, watched }| {
+        let mut ready = Vec::new();
+        ctx.each_shard(|LockedShard { data, watched, waiting }| {
             let (one, other) = (data.database_ref(first), data.database_ref(second));
             let is_there = |key: &[u8]| {
                 let key = store::Key { bytes: key, hash: keyspace.hash(key) };
@@ -128,7 +129,10 @@ fn swapdb(ctx: &mut Ctx<'_, '_>) -> Outcome {
             watched.database_changed(first, is_there);
             watched.database_changed(second, is_there);
             data.swap_databases(first, second);
+            waiting.note_database(first, &mut ready);
+            waiting.note_database(second, &mut ready);
         });
+        ctx.data.ready.append(&mut ready);
         ctx.data.changes += 1;
     }
     ctx.reply.ok();
@@ -204,8 +208,8 @@ fn check_mode(ctx: &Ctx<'_, '_>) -> Outcome {
 /// Empties databases: each shard's table is taken out whole and freed elsewhere.
 fn flush(ctx: &mut Ctx<'_, '_>, databases: std::ops::Range<usize>) {
     let (keyspace, reclaim) = (ctx.data.keyspace(), ctx.data.reclaim());
-    let mut count = 0;
-    ctx.slices().0.walk(|_, LockedShard { data, watched }| {
+    let (mut count, mut nudged) = (0, Vec::new());
+    ctx.slices().0.walk(|_, LockedShard { data, watched, waiting }| {
         for db in databases.clone() {
             let database = data.database_ref(db);
             if database.is_empty() {
@@ -214,6 +218,7 @@ fn flush(ctx: &mut Ctx<'_, '_>, databases: std::ops::Range<usize>) {
             watched.database_changed(db, |key| {
                 database.find(store::Key { bytes: key, hash: keyspace.hash(key) }).is_some()
             });
+            waiting.all_removed(db, &mut nudged);
             let taken: Database = data.take_database(db);
             count += taken.len() as u64;
             reclaim.reclaim_database(taken);
@@ -221,4 +226,5 @@ fn flush(ctx: &mut Ctx<'_, '_>, databases: std::ops::Range<usize>) {
         ControlFlow::Continue(Walk::Next)
     });
     ctx.data.changes += count;
+    ctx.engine.wake_all(nudged);
 }

@@ -11,8 +11,7 @@ use crate::worker::deferred::Deferred;
 use base::lock::Token;
 use mio::event::Source;
 use mio::{Events, Interest, Poll};
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -30,8 +29,9 @@ pub struct LoopState {
     free: Vec<u32>,
     /// Places whose connection is due, each once.
     due: VecDeque<u32>,
-    /// Suspended calls that try again at a time even if nobody wakes them.
-    retries: BinaryHeap<Reverse<(u64, u64)>>,
+    /// Times at which suspended and blocked calls go on even if nobody wakes them, with their
+    /// tokens; at most one per connection.
+    retries: BTreeSet<(u64, u64)>,
 }
 
 /// Where a connection lies, and what has happened to it since it was served last.
@@ -42,6 +42,8 @@ struct Place {
     occupant: Occupant,
     happened: Happened,
     is_due: bool,
+    /// The time under which it stands among the retries.
+    retry_at_ns: Option<u64>,
 }
 
 #[derive(Default)]
@@ -84,7 +86,7 @@ impl LoopState {
             places: Vec::new(),
             free: Vec::new(),
             due: VecDeque::new(),
-            retries: BinaryHeap::new(),
+            retries: BTreeSet::new(),
         }
     }
 
@@ -124,17 +126,31 @@ impl LoopState {
 
     /// Lets those try again whose time has come.
     pub fn retry_due(&mut self, now_ns: u64) {
-        while let Some(Reverse((at, token))) = self.retries.peek().copied()
-            && at <= now_ns
+        while let Some((at_ns, token)) = self.retries.first().copied()
+            && at_ns <= now_ns
         {
-            self.retries.pop();
-            self.happen(Token(token), Happened { resumed: true, ..Happened::default() });
+            self.retries.pop_first();
+            let token = Token(token);
+            if let Some(place) = self.places.get_mut(inbox::place_of(token) as usize) {
+                place.retry_at_ns = None;
+            }
+            self.happen(token, Happened { resumed: true, ..Happened::default() });
         }
     }
 
-    /// Notes when a suspended call is to try again.
+    /// Notes when a suspended or blocked call is to go on.
+    ///
+    /// A time that was noted before and comes earlier stays: the call looks then, and notes a new one.
+    /// So a client that blocks and is served over and over changes nothing here most of the time.
     pub fn retry_at(&mut self, at_ns: u64, token: Token) {
-        self.retries.push(Reverse((at_ns, token.0)));
+        let place = &mut self.places[inbox::place_of(token) as usize];
+        match place.retry_at_ns {
+            Some(noted_ns) if noted_ns <= at_ns => return,
+            Some(noted_ns) => self.retries.remove(&(noted_ns, token.0)),
+            None => false,
+        };
+        place.retry_at_ns = Some(at_ns);
+        self.retries.insert((at_ns, token.0));
     }
 
     /// How many are due at the moment.
@@ -198,6 +214,9 @@ impl LoopState {
     pub fn release(&mut self, token: Token) {
         let index = inbox::place_of(token);
         let place = &mut self.places[index as usize];
+        if let Some(at_ns) = place.retry_at_ns.take() {
+            self.retries.remove(&(at_ns, token.0));
+        }
         place.generation = inbox::next_generation(place.generation);
         place.occupant = Occupant::Nobody;
         place.happened = Happened::default();
@@ -215,8 +234,8 @@ impl LoopState {
     }
 
     fn until_retry(&self, now_ns: u64) -> Option<Duration> {
-        let Reverse((at, _)) = self.retries.peek()?;
-        Some(Duration::from_nanos(at.saturating_sub(now_ns)))
+        let (at_ns, _) = self.retries.first()?;
+        Some(Duration::from_nanos(at_ns.saturating_sub(now_ns)))
     }
 }
 

@@ -104,6 +104,9 @@ impl<'s> Turner<'s> {
             let is_over = connection.outbox.is_empty() || connection.state.is_read_closed;
             return if is_over { Turn::Close } else { Turn::Keep };
         }
+        if connection.session.blocked.is_some() && connection.state.is_read_closed {
+            return Turn::Close;
+        }
         if connection.can_go_on() { self.serve(connection, sockets) } else { Turn::Keep }
     }
 
@@ -294,7 +297,8 @@ impl<'s> Turner<'s> {
     /// Notes what is left to do.
     fn turn_after(&mut self, connection: &mut Connection, served: &Served) -> Turn {
         let state = &mut connection.state;
-        state.has_requests = matches!(served, Served::More | Served::Suspended { .. });
+        state.has_requests =
+            matches!(served, Served::Blocked { .. } | Served::More | Served::Suspended { .. });
         state.retry_at_ns = None;
         match served {
             Served::Idle { .. } => {
@@ -305,6 +309,13 @@ impl<'s> Turner<'s> {
                 Turn::Keep
             }
             Served::More => Turn::Keep,
+            Served::Blocked { until } => {
+                // What it waits for would have nobody to go to.
+                state.is_closing = state.is_read_closed;
+                state.is_suspended = true;
+                state.retry_at_ns = *until;
+                until.map_or(Turn::Keep, |at_ns| Turn::Retry { at_ns })
+            }
             Served::Suspended { retry_at } => {
                 state.is_suspended = true;
                 state.retry_at_ns = *retry_at;

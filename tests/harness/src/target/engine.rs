@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use server::config::{Config, Machine, dialect};
 use server::inprocess::{Caller, InProcess};
@@ -10,6 +10,9 @@ use server::inprocess::{Caller, InProcess};
 use super::version::Identity;
 use super::{Link, Received, Target};
 use crate::frame::Frame;
+
+/// How often a blocked client looks whether it still is.
+const BLOCKED_PACE: Duration = Duration::from_millis(1);
 
 /// The engine with the server's rows, as a target.
 struct EngineTarget {
@@ -73,16 +76,26 @@ impl Link for EngineLink {
         Ok(())
     }
 
-    fn receive(&mut self, _wait: Duration) -> Result<Received, String> {
-        let bytes = self.replies.make_contiguous();
-        if let Some((frame, consumed)) =
-            Frame::decode(bytes).map_err(|error| format!("{error:?}"))?
-        {
-            self.replies.drain(..consumed);
-            return Ok(Received::Frame(frame));
+    fn receive(&mut self, wait: Duration) -> Result<Received, String> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let bytes = self.replies.make_contiguous();
+            if let Some((frame, consumed)) =
+                Frame::decode(bytes).map_err(|error| format!("{error:?}"))?
+            {
+                self.replies.drain(..consumed);
+                return Ok(Received::Frame(frame));
+            }
+            let Some(caller) = self.caller.as_mut().filter(|caller| !caller.is_closed()) else {
+                return Ok(Received::Closed);
+            };
+            if !caller.is_blocked() || deadline <= Instant::now() {
+                return Ok(Received::Nothing);
+            }
+            // Whoever serves it wakes this thread; its time may also run out.
+            std::thread::park_timeout(BLOCKED_PACE);
+            self.replies.extend(self.node.send(caller, b""));
         }
-        let is_closed = self.caller.as_ref().is_none_or(Caller::is_closed);
-        Ok(if is_closed { Received::Closed } else { Received::Nothing })
     }
 }
 

@@ -8,3 +8,4 @@ pub(crate) mod kind;
 pub(crate) mod list;
 pub(crate) mod scan;
 pub(crate) mod text;
+pub mod timeout;

@@ -235,4 +235,18 @@ pub(super) const DOCS: &[Doc] = &[
         arguments: &[key("key", 0).multiple()],
         ..Doc::NEW
     },
+    Doc {
+        name: "wait",
+        summary: "Waits until enough replicas have this connection's writes.",
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        arguments: &[integer("numreplicas"), integer("timeout")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "waitaof",
+        summary: "Waits until this connection's writes are on disk here and at enough replicas.",
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        arguments: &[integer("numlocal"), integer("numreplicas"), integer("timeout")],
+        ..Doc::NEW
+    },
 ];

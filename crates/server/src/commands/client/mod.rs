@@ -310,15 +310,18 @@ fn trackinginfo(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `CLIENT UNBLOCK id [TIMEOUT | ERROR]` → 1 if that client was blocked and no longer is.
 fn unblock(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let mut with_error = false;
     if let Some(reason) = ctx.argv.get(3) {
-        let is_known = is_word(reason, "timeout") || is_word(reason, "error");
-        if !is_known || 4 < ctx.argv.len() {
+        with_error = is_word(reason, "error");
+        if (!with_error && !is_word(reason, "timeout")) || 4 < ctx.argv.len() {
             return Err(CommandError::UnblockReason);
         }
     }
-    args::integer(ctx.argv.at(2))?;
-    // No command blocks yet.
-    ctx.reply.integer(0);
+    let id = args::integer(ctx.argv.at(2))?;
+    let unblocked =
+        u64::try_from(id).ok().and_then(|id| ctx.engine.blocking.unblock(id, with_error));
+    ctx.engine.wake_all(unblocked.into_iter().collect());
+    ctx.reply.integer(i64::from(unblocked.is_some()));
     Ok(())
 }
 

@@ -62,6 +62,8 @@ pub(super) struct Facts<'a> {
     /// Number of keys and of volatile keys, by database.
     databases: Vec<(usize, usize)>,
     watched_keys: usize,
+    /// Keys that blocked clients wait for, and those whose removal they mind.
+    blocking_keys: (usize, usize),
     table_bytes: usize,
     machine_bytes: usize,
     config_file: String,
@@ -73,8 +75,11 @@ impl<'a> Facts<'a> {
     pub(super) fn gather(ctx: &mut Ctx<'_, 'a>, host: &'a ServerHost) -> Self {
         let mut databases = vec![(0, 0); ctx.settings.databases];
         let (mut watched_keys, mut table_bytes) = (0, 0);
+        let mut blocking_keys = (0, 0);
         ctx.each_shard(|shard| {
             watched_keys += shard.watched.len();
+            let (waited, minded) = shard.waiting.measure();
+            blocking_keys = (blocking_keys.0 + waited, blocking_keys.1 + minded);
             for (db, (keys, volatile)) in databases.iter_mut().enumerate() {
                 let database = shard.data.database_ref(db);
                 *keys += database.len();
@@ -90,6 +95,7 @@ impl<'a> Facts<'a> {
             settings: config.settings(),
             databases,
             watched_keys,
+            blocking_keys,
             table_bytes,
             machine_bytes: config.machine().memory_bytes as usize,
             config_file: file.unwrap_or_default(),
@@ -170,14 +176,14 @@ fn clients(text: &mut String, facts: &Facts<'_>) {
         "maxclients": facts.settings.maxclients,
         "client_recent_max_input_buffer": input_max,
         "client_recent_max_output_buffer": output_max,
-        "blocked_clients": 0,
+        "blocked_clients": facts.engine.blocking.count(),
         "tracking_clients": 0,
         "pubsub_clients": 0,
         "watching_clients": watching,
         "clients_in_timeout_table": 0,
         "total_watched_keys": facts.watched_keys,
-        "total_blocking_keys": 0,
-        "total_blocking_keys_on_nokey": 0,
+        "total_blocking_keys": facts.blocking_keys.0,
+        "total_blocking_keys_on_nokey": facts.blocking_keys.1,
     );
     let (reason, actions) = match facts.engine.pause.paused() {
         Paused::Nothing => ("none", "none"),
