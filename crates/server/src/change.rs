@@ -1,5 +1,6 @@
 //! What a CONFIG SET does to the running server: all of it, or nothing.
 
+use crate::alloc;
 use crate::config::{Caller, Changes, ConfigError, Settings, apply};
 use crate::host::ServerHost;
 use crate::limits::RESERVED_FILES;
@@ -66,6 +67,9 @@ impl ServerHost {
                 let _ = apply::enter_folder(before);
             }
             return Err(refusal);
+        }
+        if changes.touches("jemalloc-bg-thread") {
+            alloc::use_background_thread(after.jemalloc_bg_thread);
         }
         log::configure(after);
         Ok(())

@@ -1,5 +1,6 @@
 //! What a server does to its process: limits at the start, the wait for the end, and the tidying up.
 
+use crate::alloc;
 use crate::clock::MachineClock;
 use crate::config::{Config, Note, Settings, apply};
 use crate::limits::RESERVED_FILES;
@@ -18,6 +19,7 @@ pub fn prepare(config: &mut Config) -> Result<(), String> {
     // The names and scores are for people and the kernel; a system that refuses them runs the server as well.
     let _ = apply::set_process_name(settings.dialect);
     let _ = apply::set_oom_score(&settings, oom_score_at_start());
+    alloc::use_background_thread(settings.jemalloc_bg_thread);
     let huge_pages_are_off = settings.disable_thp && sys::disable_huge_pages().is_ok();
     warnings::announce(&settings, huge_pages_are_off);
     if let Err(error) = apply::write_pidfile(&settings) {

@@ -100,6 +100,7 @@ pub struct Settings {
     pub hz: u32,
     /// The loops to run: what was named, or one per core.
     pub io_threads: u32,
+    pub jemalloc_bg_thread: bool,
     pub oom_score_adj: OomScoreAdj,
     /// As primary, as replica, of helper processes.
     pub oom_score_adj_values: [i32; 3],
@@ -196,6 +197,7 @@ impl Settings {
             disable_thp: read.flag("disable-thp"),
             hz: read.number("hz"),
             io_threads: read.number("io-threads"),
+            jemalloc_bg_thread: read.flag("jemalloc-bg-thread"),
             oom_score_adj: read.oom_score_adj("oom-score-adj"),
             oom_score_adj_values: read.oom_scores("oom-score-adj-values"),
             pidfile: read.path("pidfile"),

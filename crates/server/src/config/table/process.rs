@@ -41,7 +41,7 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Event loops; when not set, one for each core that the process may use.")
         .immutable(),
     flag("io-threads-always-active", "no").doc("Keep all threads busy.").hidden().kept(),
-    flag("jemalloc-bg-thread", "yes").doc("Return unused memory from a background thread.").kept(),
+    flag("jemalloc-bg-thread", "yes").doc("Return unused memory from a background thread."),
     choice("oom-score-adj", &["no", "yes", "relative", "absolute"], "no")
         .doc("Whether to set the process's score for the kernel's out-of-memory killer."),
     row("oom-score-adj-values", Kind::OomScores, "0 200 800")
