@@ -10,6 +10,7 @@ use base::numbers::IntegerBuffer;
 use sha1_smol::Sha1;
 use store::types::list::{self, End, LargeList};
 use store::types::set::{self, LargeSet};
+use store::types::stream::{self, Id, Stream};
 use store::{EntryRef, Kind};
 
 /// Entries that are visited in one step of a walk.
@@ -84,7 +85,17 @@ impl Digest {
                 let members = set::iter(entry.form::<LargeSet>());
                 members.for_each(|member| self.add(member.bytes(&mut digits)));
             }
-            Kind::Hash | Kind::SortedSet | Kind::Stream => {}
+            Kind::Stream => {
+                let log = stream::look(entry.form::<Stream>()).log();
+                for entry in log.range(Id::MIN, Id::MAX) {
+                    self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                    entry.fields.each(|field, value| {
+                        self.mix(field);
+                        self.mix(value);
+                    });
+                }
+            }
+            Kind::Hash | Kind::SortedSet => {}
         }
         if entry.deadline().is_some() {
             self.add(b"!!expire!!");

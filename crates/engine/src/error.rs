@@ -2,7 +2,11 @@
 //!
 //! Clients match on prefixes and whole texts, so they are Redis's.
 
+mod stream;
+
 use std::borrow::Cow;
+
+pub use stream::StreamError;
 
 /// What a client is told that is one too many.
 pub const TOO_MANY_CLIENTS: &str = "-ERR max number of clients reached\r\n";
@@ -127,6 +131,7 @@ pub enum CommandError {
     ScriptUnknownCommand,
     ScriptWrongArity,
     SecondDatabaseIndexInvalid,
+    Stream(StreamError),
     StringTooLarge,
     Syntax,
     /// A request of another protocol, made by something that was led to this port: no reply.
@@ -311,6 +316,7 @@ impl CommandError {
             Self::WatchInsideMulti => "ERR WATCH inside MULTI is not allowed",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            Self::Stream(error) => return error.text(),
             _ => return Cow::Owned(self.composed()),
         };
         Cow::Borrowed(fixed)
@@ -427,5 +433,11 @@ impl CommandError {
             text.extend_from_slice(b"' ");
         }
         Self::UnknownCommand(text.into())
+    }
+}
+
+impl From<StreamError> for CommandError {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
     }
 }

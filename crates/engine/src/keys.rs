@@ -46,6 +46,7 @@ pub const RO_ACCESS: KeyFlags = KeyFlags(&["RO", "access"]);
 pub const RW_ACCESS: KeyFlags = KeyFlags(&["RW", "access"]);
 pub const RW_DELETE: KeyFlags = KeyFlags(&["RW", "delete"]);
 pub const RW_UPDATE: KeyFlags = KeyFlags(&["RW", "update"]);
+pub const RW_UPDATE_DELETE: KeyFlags = KeyFlags(&["RW", "update", "delete"]);
 pub const RW_ACCESS_INSERT: KeyFlags = KeyFlags(&["RW", "access", "insert"]);
 pub const RW_ACCESS_UPDATE: KeyFlags = KeyFlags(&["RW", "access", "update"]);
 pub const RW_ACCESS_UPDATE_VARIABLE: KeyFlags =

@@ -216,6 +216,15 @@ fn argument() -> impl Strategy<Value = Vec<u8>> {
         "s1",
         "s2",
         "s3",
+        "x1",
+        "1-1",
+        ">",
+        "g",
+        "group",
+        "ids",
+        "maxlen",
+        "mkstream",
+        "streams",
         "limit",
         "",
         "0",
@@ -318,6 +327,10 @@ fn filled() -> World {
     client.call("SADD s1 1 2 3");
     client.call("SADD s2 a 1 b");
     client.call("SADD s3 3");
+    client.call("XADD x1 1-1 field value");
+    client.call("XADD x1 2-1 field 1 other 2");
+    client.call("XGROUP CREATE x1 g 0");
+    client.call("XREADGROUP GROUP g c COUNT 1 STREAMS x1 >");
     client.call("SELECT 2");
     client.call("SET k1 other");
     drop(client);

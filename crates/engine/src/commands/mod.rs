@@ -19,6 +19,7 @@ mod lolwut;
 mod scripting;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod string_lcs;
 mod transaction;
@@ -37,6 +38,7 @@ pub const FAMILIES: &[&[Command]] = &[
     scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
     wait::COMMANDS,

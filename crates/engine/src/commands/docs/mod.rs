@@ -12,6 +12,7 @@ mod list;
 mod scripting;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod transactions;
 
@@ -54,6 +55,7 @@ pub const DOCS: &[&[Doc]] = &[
     scripting::DOCS,
     server::DOCS,
     set::DOCS,
+    stream::DOCS,
     string::DOCS,
     transactions::DOCS,
 ];

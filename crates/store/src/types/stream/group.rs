@@ -68,6 +68,9 @@ impl Ord for Name {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConsumerNumber(u32);
 
+/// Deliveries are not counted above this: clients see a signed number.
+pub const COUNT_MAX: u64 = i64::MAX as u64;
+
 /// The owner of entries that were given back.
 const NOBODY: ConsumerNumber = ConsumerNumber(u32::MAX);
 
@@ -95,6 +98,11 @@ impl Pending {
     /// For how long it has been pending; a nack for longer than anything.
     pub fn idle_ms(self, now_ms: u64) -> u64 {
         if self.owner == NOBODY { u64::MAX } else { now_ms.saturating_sub(self.time) }
+    }
+
+    /// How often it was delivered, once it is delivered again.
+    pub fn count_after(self) -> u64 {
+        self.count.saturating_add(1).min(COUNT_MAX)
     }
 
     /// Its place in the order by time.
@@ -261,8 +269,15 @@ impl Group {
         }
     }
 
-    /// The entries that have been pending for at least `idle_ms`, longest first; at most `count`.
-    pub fn idle(&mut self, now_ms: u64, idle_ms: u64, count: usize) -> Vec<Id> {
+    /// The entries that have been pending for at least `idle_ms`, longest first; at most `count`, of
+    /// those that `is_wanted`.
+    pub(super) fn idle(
+        &mut self,
+        now_ms: u64,
+        idle_ms: u64,
+        count: usize,
+        is_wanted: impl Fn(Id) -> bool,
+    ) -> Vec<Id> {
         let Self { by_time, pending, .. } = self;
         let by_time = by_time.get_or_insert_with(|| {
             let mut by_time = Tree::new();
@@ -272,8 +287,8 @@ impl Group {
             by_time
         });
         let is_idle = |due: &Due| !due.is_owned || idle_ms <= now_ms.saturating_sub(due.time);
-        let dues = by_time.iter().map(|(due, ())| due);
-        dues.take_while(|due| is_idle(due)).take(count).map(|due| due.id).collect()
+        let dues = by_time.iter().map(|(due, ())| due).take_while(|due| is_idle(due));
+        dues.map(|due| due.id).filter(|id| is_wanted(*id)).take(count).collect()
     }
 
     /// When the next pending entry will have been so for `idle_ms`, in Unix milliseconds.

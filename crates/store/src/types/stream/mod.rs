@@ -20,7 +20,7 @@ mod tree;
 mod tests;
 
 pub use chunk::{Entry, Fields};
-pub use group::{Consumer, ConsumerNumber, Group, Pending};
+pub use group::{COUNT_MAX, Consumer, ConsumerNumber, Group, Pending};
 pub use id::Id;
 pub use item::Item;
 pub use log::{Log, Range, RangeBack, Trim};
@@ -257,7 +257,7 @@ impl Stream {
         let mut read = 0;
         for entry in log.range(from, Id::MAX).take(count) {
             group.entries_read = match group.entries_read {
-                Some(read) if marks.is_contiguous_after(group.last_id) => Some(read + 1),
+                Some(read) if marks.knows(group.last_id) => Some(read + 1),
                 _ => marks.entries_before(entry.id),
             };
             group.last_id = entry.id;
@@ -266,6 +266,56 @@ impl Stream {
             }
             visit(entry);
             read += 1;
+        }
+        read
+    }
+
+    /// Gives a consumer the entries that have been pending for at least `idle_ms`, longest first, at
+    /// most `count`; with each comes what was known of it before. Returns how many they were.
+    pub fn claim_idle<'s>(
+        &'s mut self,
+        name: &[u8],
+        consumer: ConsumerNumber,
+        (now_ms, idle_ms): (u64, u64),
+        count: usize,
+        mut visit: impl FnMut(Entry<'s>, Pending),
+    ) -> usize {
+        let Self { log, groups, .. } = self;
+        let Some(group) = groups.value_mut(name).map(Node::make_mut) else { return 0 };
+        let ids = group.idle(now_ms, idle_ms, count, |id| log.get(id).is_some());
+        for id in &ids {
+            let (Some(pending), Some(entry)) = (group.pending(*id), log.get(*id)) else { continue };
+            group.assign(*id, consumer, now_ms, pending.count_after());
+            visit(entry, pending);
+        }
+        ids.len()
+    }
+
+    /// Gives a consumer again the entries that it has pending, from an id on, at most `count`; those
+    /// that were deleted come without fields.
+    pub fn read_pending<'s>(
+        &'s mut self,
+        name: &[u8],
+        consumer: ConsumerNumber,
+        now_ms: u64,
+        from: Id,
+        count: usize,
+        mut visit: impl FnMut(Id, Option<Fields<'s>>),
+    ) -> usize {
+        let Self { log, groups, .. } = self;
+        let Some(group) = groups.value_mut(name).map(Node::make_mut) else { return 0 };
+        let (mut from, mut read) = (Some(from), 0);
+        while let Some(start) = from
+            && read < count
+        {
+            let Some((id, pending)) = group.pending_of(consumer, start).next() else { break };
+            let entry = log.get(id);
+            if entry.is_some() {
+                group.assign(id, consumer, now_ms, pending.count_after());
+            }
+            visit(id, entry.map(|entry| entry.fields));
+            read += 1;
+            from = id.next();
         }
         read
     }
@@ -345,12 +395,12 @@ impl Stream {
 
     /// How many entries a group has still to read, if that can be known.
     pub fn lag(&self, group: &Group) -> Option<u64> {
-        if self.entries_added == 0 {
+        if self.entries_added == 0 || self.log.is_empty() {
             return Some(0);
         }
         let marks = self.marks();
         let read = match group.entries_read {
-            Some(read) if marks.is_contiguous_after(group.last_id) => Some(read),
+            Some(read) if marks.knows(group.last_id) => Some(read),
             _ => marks.entries_before(group.last_id),
         };
         read.map(|read| self.entries_added.saturating_sub(read))
@@ -405,13 +455,13 @@ struct Marks {
 }
 
 impl Marks {
-    /// Whether every entry that was added after an id is still there, or was trimmed.
-    fn is_contiguous_after(self, id: Id) -> bool {
+    /// Whether a count of entries up to an id can be carried on: nothing was deleted behind it.
+    fn knows(self, id: Id) -> bool {
         let has_tombstones = self.len != 0
             && self.max_deleted_id != Id::MIN
             && self.first_id <= self.max_deleted_id
             && id <= self.max_deleted_id;
-        !has_tombstones
+        self.first_id <= id && !has_tombstones
     }
 
     fn entries_before(self, id: Id) -> Option<u64> {
@@ -420,9 +470,6 @@ impl Marks {
         }
         if self.len == 0 && id <= self.last_id {
             return Some(self.entries_added);
-        }
-        if id != Id::MIN && id < self.max_deleted_id {
-            return None;
         }
         match id.cmp(&self.last_id) {
             std::cmp::Ordering::Equal => return Some(self.entries_added),

@@ -260,7 +260,7 @@ fn run(stream: &mut Stream, twin: &mut Twin, call: Call, now_ms: u64) {
                 .filter(|(is_owned, time, _)| !is_owned || time + 10 <= now_ms)
                 .collect();
             order.sort_unstable();
-            let idle = own.idle(now_ms, 10, count);
+            let idle = own.idle(now_ms, 10, count, |_| true);
             assert!(idle.iter().eq(order.iter().map(|(_, _, id)| id).take(count)));
         }
         Call::RemoveConsumer(group, consumer) => {

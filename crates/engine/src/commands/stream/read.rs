@@ -1,0 +1,332 @@
+//! XREAD and XREADGROUP: what is new in one stream or several.
+
+use super::id;
+use super::reply::{reply_entries, reply_entry, reply_fields, reply_id};
+use crate::args::{self, Args};
+use crate::command::{Outcome, Reach};
+use crate::context::Ctx;
+use crate::error::{CommandError, StreamError};
+use crate::events;
+use base::numbers;
+use resp::{Argv, Protocol, Reply};
+use smallvec::SmallVec;
+use store::types::stream::{self, ConsumerNumber, Id, Stream};
+
+/// Where XREADGROUP's key spec begins to look for STREAMS.
+const GROUP_SPEC_START: usize = 4;
+
+/// The options of a call.
+#[derive(Clone, Copy, Debug)]
+struct Call<'a> {
+    /// Most entries of one stream.
+    count: usize,
+    /// Group and consumer.
+    group: Option<(&'a [u8], &'a [u8])>,
+    is_acknowledged: bool,
+    /// Takes over what has been pending for so long.
+    claim_idle_ms: Option<u64>,
+    /// The argument that is the first key.
+    first: usize,
+    /// Number of streams.
+    len: usize,
+}
+
+/// What is asked of one stream.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    /// What comes after an id; of a consumer: of what it has pending.
+    After(Id),
+    /// What the group has not read.
+    New,
+}
+
+/// `XREAD [COUNT count] [BLOCK ms] STREAMS key [key …] id [id …]` → the entries after these ids,
+/// by stream; null if there are none. O(log chunks + entries) for each stream.
+pub(super) fn xread(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    read(ctx, false)
+}
+
+/// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK ms] [CLAIM ms] [NOACK] STREAMS key [key …]
+/// id [id …]` → entries for this consumer, by stream; null if there are none. As XREAD, and
+/// O(log pending) for each entry.
+pub(super) fn xreadgroup(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    read(ctx, true)
+}
+
+/// The keys of XREADGROUP stand where its key spec says, unless a name is `STREAMS`.
+pub(super) fn xreadgroup_reach(argv: Argv<'_>) -> Reach {
+    let is_streams = |index: &usize| args::is_word(argv.at(*index), "streams");
+    let by_spec = (GROUP_SPEC_START..argv.len()).find(is_streams);
+    let is_plain = Call::parse(argv, true).is_ok_and(|call| by_spec == Some(call.first - 1));
+    if is_plain { Reach::Keys } else { Reach::All }
+}
+
+fn read(ctx: &mut Ctx<'_, '_>, is_group: bool) -> Outcome {
+    let call = Call::parse(ctx.argv, is_group)?;
+    let mut froms: SmallVec<[From; 8]> = SmallVec::new();
+    for index in 0..call.len {
+        froms.push(call.from(ctx, index)?);
+    }
+    let start = ctx.reply.position();
+    let served = serve(ctx, &call, &froms);
+    match served {
+        Ok(true) => return Ok(()),
+        Ok(false) => {}
+        Err(error) => {
+            ctx.reply.truncate(start);
+            return Err(error);
+        }
+    }
+    ctx.reply.truncate(start);
+    ctx.reply.null_array();
+    Ok(())
+}
+
+/// Replies with what there is, stream by stream; returns whether that is anything.
+fn serve(ctx: &mut Ctx<'_, '_>, call: &Call<'_>, froms: &[From]) -> Result<bool, CommandError> {
+    let is_map = ctx.reply.protocol() == Protocol::Resp3;
+    let mark = if is_map { ctx.reply.begin_map() } else { ctx.reply.begin_array() };
+    let mut served = 0;
+    for (index, from) in froms.iter().enumerate() {
+        let key_index = call.first + index;
+        let before = ctx.reply.position();
+        if !is_map {
+            ctx.reply.array(2);
+        }
+        ctx.reply.bulk(ctx.argv.at(key_index));
+        let is_served = match call.group {
+            None => serve_entries(ctx, key_index, *from, call.count)?,
+            Some(group) => serve_group(ctx, key_index, *from, call, group)?,
+        };
+        if is_served {
+            served += 1;
+        } else {
+            ctx.reply.truncate(before);
+        }
+    }
+    if is_map {
+        ctx.reply.finish_map(mark, served);
+    } else {
+        ctx.reply.finish_array(mark, served);
+    }
+    Ok(0 < served)
+}
+
+/// XREAD of one stream.
+fn serve_entries(
+    ctx: &mut Ctx<'_, '_>,
+    key_index: usize,
+    from: From,
+    count: usize,
+) -> Result<bool, CommandError> {
+    let Some(form) = ctx.data.read_as::<Stream>(ctx.key(key_index))? else { return Ok(false) };
+    let From::After(id) = from else { return Ok(false) };
+    let stream = stream::look(form);
+    if stream.last_id() <= id {
+        return Ok(false);
+    }
+    let Some(first) = id.next() else { return Ok(false) };
+    let entries = stream.log().range(first, Id::MAX).take(count);
+    Ok(0 < reply_entries(ctx.reply, entries))
+}
+
+/// XREADGROUP of one stream.
+fn serve_group(
+    ctx: &mut Ctx<'_, '_>,
+    key_index: usize,
+    from: From,
+    call: &Call<'_>,
+    (group, consumer): (&[u8], &[u8]),
+) -> Result<bool, CommandError> {
+    let (key, now_ms) = (ctx.key(key_index), ctx.data.now_ms);
+    let reply = &mut *ctx.reply;
+    let changed = ctx.data.change::<Stream, _>(key, |home| {
+        let stream = stream::open(home);
+        let own = stream.group_mut(group)?;
+        let (number, is_new) = own.create_consumer(consumer, now_ms);
+        if let Some(consumer) = own.consumer_mut(number) {
+            consumer.seen_ms = now_ms;
+        }
+        let is_served = match from {
+            From::After(id) => {
+                let from = id.next();
+                if let Some(from) = from {
+                    serve_pending(reply, stream, group, number, now_ms, from, call.count);
+                }
+                from.is_some()
+            }
+            From::New => 0 < serve_new(reply, stream, group, number, now_ms, call),
+        };
+        Some((is_served, is_new))
+    })?;
+    let Some((is_served, is_new)) = changed.and_then(|changed| changed.result) else {
+        let (key, group) = (args::shown(key.bytes), args::shown(group));
+        return Err(StreamError::NoGroupToRead { key, group }.into());
+    };
+    if is_new {
+        ctx.data.changed(key, events::XGROUP_CREATECONSUMER);
+    } else if is_served {
+        // Nothing that a watcher of the key would see.
+        ctx.data.changes += 1;
+    }
+    Ok(is_served)
+}
+
+/// What a consumer has pending, again.
+fn serve_pending(
+    reply: &mut Reply,
+    stream: &mut Stream,
+    group: &[u8],
+    number: ConsumerNumber,
+    now_ms: u64,
+    from: Id,
+    count: usize,
+) {
+    let mark = reply.begin_array();
+    let read = stream.read_pending(group, number, now_ms, from, count, |id, fields| {
+        reply.array(2);
+        reply_id(reply, id);
+        match fields {
+            Some(fields) => reply_fields(reply, fields),
+            None => reply.null_array(),
+        }
+    });
+    reply.finish_array(mark, read);
+}
+
+/// What is idle, if the call claims that, and what the group has not read.
+fn serve_new(
+    reply: &mut Reply,
+    stream: &mut Stream,
+    group: &[u8],
+    number: ConsumerNumber,
+    now_ms: u64,
+    call: &Call<'_>,
+) -> usize {
+    let mark = reply.begin_array();
+    let mut read = 0;
+    if let Some(idle_ms) = call.claim_idle_ms {
+        let times = (now_ms, idle_ms);
+        read = stream.claim_idle(group, number, times, call.count, |entry, pending| {
+            reply.array(4);
+            reply_id(reply, entry.id);
+            reply_fields(reply, entry.fields);
+            reply.integer(now_ms.saturating_sub(pending.delivered_ms()) as i64);
+            reply.integer(pending.count as i64);
+        });
+    }
+    let left = call.count - read;
+    read += stream.read_group(group, number, now_ms, left, call.is_acknowledged, |entry| {
+        if call.claim_idle_ms.is_none() {
+            reply_entry(reply, entry);
+        } else {
+            reply.array(4);
+            reply_id(reply, entry.id);
+            reply_fields(reply, entry.fields);
+            reply.integer(0);
+            reply.integer(0);
+        }
+    });
+    reply.finish_array(mark, read);
+    if 0 < read
+        && !call.is_acknowledged
+        && let Some(consumer) = stream.group_mut(group).and_then(|g| g.consumer_mut(number))
+    {
+        consumer.active_ms = Some(now_ms);
+    }
+    read
+}
+
+impl<'a> Call<'a> {
+    fn parse(argv: Argv<'a>, is_group: bool) -> Result<Self, CommandError> {
+        let mut args = Args::new(argv, 1);
+        let mut call = Self {
+            count: usize::MAX,
+            group: None,
+            is_acknowledged: false,
+            claim_idle_ms: None,
+            first: 0,
+            len: 0,
+        };
+        loop {
+            if 2 <= args.len() && args.take("block") {
+                let timeout = args.required().map(numbers::parse_i64)?;
+                if timeout.ok_or(CommandError::TimeoutInvalid)? < 0 {
+                    return Err(CommandError::TimeoutNegative);
+                }
+            } else if 2 <= args.len() && args.take("count") {
+                let count = usize::try_from(args.integer()?).unwrap_or(0);
+                call.count = if count == 0 { usize::MAX } else { count };
+            } else if 2 <= args.len() && args.take("streams") {
+                return call.with_streams(args.position(), args.len(), is_group);
+            } else if 3 <= args.len() && args.take("group") {
+                only_in_group(is_group, "GROUP")?;
+                call.group = Some((args.required()?, args.required()?));
+            } else if args.take("noack") {
+                only_in_group(is_group, "NOACK")?;
+                call.is_acknowledged = true;
+            } else if 2 <= args.len() && args.take("claim") {
+                only_in_group(is_group, "CLAIM")?;
+                let idle = args.required().map(numbers::parse_i64)?;
+                let idle = idle.ok_or(StreamError::MinIdleNotAnInteger)?;
+                let idle = u64::try_from(idle).map_err(|_| StreamError::MinIdleNegative)?;
+                call.claim_idle_ms = Some(idle);
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+    }
+
+    fn with_streams(
+        self,
+        first: usize,
+        count: usize,
+        is_group: bool,
+    ) -> Result<Self, CommandError> {
+        if !count.is_multiple_of(2) {
+            let (command, special) =
+                if is_group { ("xreadgroup", " or '>'") } else { ("xread", ", '+', or '$'") };
+            return Err(StreamError::Unbalanced { command, special }.into());
+        }
+        if is_group && self.group.is_none() {
+            return Err(StreamError::MissingGroup.into());
+        }
+        Ok(Self { first, len: count / 2, ..self })
+    }
+
+    /// Reads the id of stream number `index`, and looks at the stream if it says so.
+    fn from(&self, ctx: &mut Ctx<'_, '_>, index: usize) -> Result<From, CommandError> {
+        let key = ctx.key(self.first + index);
+        let argument = ctx.argv.at(self.first + self.len + index);
+        let looks = self.group.is_some() || matches!(argument, b"$" | b"+");
+        let form = if looks { ctx.data.look_as::<Stream>(key)? } else { None };
+        if let Some((name, _)) = self.group
+            && form.is_none_or(|form| stream::look(form).group(name).is_none())
+        {
+            let (key, group) = (args::shown(key.bytes), args::shown(name));
+            return Err(StreamError::NoGroupToRead { key, group }.into());
+        }
+        match (argument, self.group) {
+            (b"$", Some(_)) => Err(StreamError::NewOnly('$').into()),
+            (b"+", Some(_)) => Err(StreamError::NewOnly('+').into()),
+            (b">", Some(_)) => Ok(From::New),
+            (b">", None) => Err(StreamError::NewId.into()),
+            (b"$", None) => {
+                Ok(From::After(form.map_or(Id::MIN, |form| stream::look(form).last_id())))
+            }
+            (b"+", None) => Ok(From::After(form.map_or(Id::MIN, before_last))),
+            _ => id::id(argument).map(From::After),
+        }
+    }
+}
+
+/// The id before that of the last entry; of an empty stream the last that was used.
+fn before_last(form: store::Form<'_, Stream>) -> Id {
+    let stream = stream::look(form);
+    let last = stream.log().last();
+    last.and_then(|entry| entry.id.previous()).unwrap_or_else(|| stream.last_id())
+}
+
+fn only_in_group(is_group: bool, option: &'static str) -> Outcome {
+    if is_group { Ok(()) } else { Err(StreamError::GroupOption(option).into()) }
+}
