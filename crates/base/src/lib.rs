@@ -11,6 +11,7 @@ pub mod numbers;
 pub mod glob;
 // Checksums.
 pub mod crc;
+pub mod xxh3;
 // Hashing and randomness.
 pub mod hash;
 pub mod rand;

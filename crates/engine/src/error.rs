@@ -15,6 +15,8 @@ pub const TOO_MANY_CLIENTS: &str = "-ERR max number of clients reached\r\n";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CommandError {
     AppendTooLarge,
+    AppliedInfinite,
+    AppliedOverflow,
     ArgumentCountInvalid,
     AuthWithoutPassword,
     BadPort(Box<str>),
@@ -26,6 +28,7 @@ pub enum CommandError {
     BitfieldType,
     BitopSingleSource,
     BitopTwoSources(&'static str),
+    BoundsCrossed,
     BusyScript,
     ClientDatabase {
         last: usize,
@@ -42,6 +45,8 @@ pub enum CommandError {
     ClientNotFound,
     ClientType(Box<str>),
     CommandInvalid,
+    ConditionInvalid,
+    ConditionType,
     ConfigSet(Box<str>),
     ConfigUnknown(Box<str>),
     CountNegative,
@@ -51,6 +56,7 @@ pub enum CommandError {
     DatabaseIndexOutOfRange,
     DebugDenied,
     DecrementOverflow,
+    DigestInvalid,
     DiscardWithoutMulti,
     ExecAborted,
     ExecAbortedBy(Box<Self>),
@@ -68,8 +74,10 @@ pub enum CommandError {
     HyperLogLogSubcommand(Box<str>),
     HyperLogLogType,
     ImportModeOff,
+    IncrementInfinite,
     IncrementNotFinite,
     IncrementOverflow,
+    IncrexEnxAlone,
     IndexOutOfRange,
     InternalInconsistency(&'static str),
     KeySpecInvalid,
@@ -89,7 +97,9 @@ pub enum CommandError {
     NoSuchKey,
     NoSuchUser(Box<str>),
     NotAFloat,
+    NotAFloatNamed(&'static str),
     NotAnInteger,
+    NotAnIntegerNamed(&'static str),
     NotInTransaction,
     NotInTransactionNamed(Box<str>),
     NotInScript,
@@ -150,6 +160,7 @@ pub enum CommandError {
         name: Box<str>,
     },
     UnknownSubcommandOrArity(Box<str>),
+    ValueInfinite,
     ValueOutOfRange(&'static str),
     WaitWithoutJournal,
     WatchInsideMulti,
@@ -167,6 +178,8 @@ impl CommandError {
             Self::AppendTooLarge | Self::StringTooLarge => {
                 "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
             }
+            Self::AppliedInfinite => "ERR applied increment would be Infinity",
+            Self::AppliedOverflow => "ERR applied increment would overflow",
             Self::ArgumentCountInvalid => "ERR Invalid number of arguments specified for command",
             Self::CommandInvalid => "ERR Invalid command specified",
             Self::AuthWithoutPassword => {
@@ -183,6 +196,7 @@ impl CommandError {
                  supported but i64 is."
             }
             Self::BitopSingleSource => "ERR BITOP NOT must be called with a single source key.",
+            Self::BoundsCrossed => "ERR LBOUND can't be greater than UBOUND",
             Self::BusyScript => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
@@ -199,6 +213,8 @@ impl CommandError {
             Self::Syntax => "ERR syntax error",
             Self::CountNegative => "ERR COUNT can't be negative",
             Self::CountNotPositive => "ERR count should be greater than 0",
+            Self::ConditionInvalid => "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE",
+            Self::ConditionType => "ERR Key should be of string type if conditions are specified",
             Self::CursorInvalid => "ERR invalid cursor",
             Self::SameObject => "ERR source and destination objects are the same",
             Self::DatabaseIndexInvalid => "ERR invalid DB index",
@@ -209,6 +225,7 @@ impl CommandError {
                  option in the configuration file, and then restart the server."
             }
             Self::DecrementOverflow => "ERR decrement would overflow",
+            Self::DigestInvalid => "ERR Digest must be exactly 16 hexadecimal characters",
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
             Self::ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
@@ -224,9 +241,11 @@ impl CommandError {
             Self::HyperLogLogNotSparse => "ERR HLL encoding is not sparse",
             Self::HyperLogLogSelfTest => "TESTFAILED Counts are too far from the truth",
             Self::HyperLogLogType => "WRONGTYPE Key is not a valid HyperLogLog string value.",
+            Self::IncrementInfinite => "ERR BYFLOAT increment cannot be Infinity",
             Self::IncrementNotFinite => "ERR increment would produce NaN or Infinity",
             Self::IncrementOverflow => "ERR increment or decrement would overflow",
             Self::IndexOutOfRange => "ERR index out of range",
+            Self::IncrexEnxAlone => "ERR ENX flag requires an expiration",
             Self::KeySpecInvalid => "ERR Invalid arguments specified for command",
             Self::LcsTooLarge => {
                 "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
@@ -313,6 +332,7 @@ impl CommandError {
             Self::WaitWithoutJournal => {
                 "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
             }
+            Self::ValueInfinite => "ERR value cannot be Infinity",
             Self::WatchInsideMulti => "ERR WATCH inside MULTI is not allowed",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
@@ -366,6 +386,10 @@ impl CommandError {
                 format!("ERR Unknown PFDEBUG subcommand '{name}'")
             }
             Self::InternalInconsistency(what) => format!("ERR internal inconsistency: {what}"),
+            Self::NotAFloatNamed(what) => format!("ERR {what} is not a valid float"),
+            Self::NotAnIntegerNamed(what) => {
+                format!("ERR {what} is not an integer or out of range")
+            }
             Self::NotInTransactionNamed(name) => {
                 format!("ERR Command '{name}' not allowed inside a transaction")
             }

@@ -367,6 +367,14 @@ impl Reply {
         }
     }
 
+    /// A double, given by its text.
+    pub fn double_text(&mut self, text: &[u8]) {
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text),
+            Protocol::Resp3 => self.line(b',', text),
+        }
+    }
+
     /// An integer of any size, given by its digits; in RESP2 a string.
     pub fn big_number(&mut self, digits: &str) {
         match self.protocol {

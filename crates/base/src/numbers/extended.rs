@@ -46,6 +46,16 @@ const DECIMALS: u32 = 17;
 const DECIMALS_SCALE: u128 = 10u128.pow(DECIMALS);
 
 impl LongDouble {
+    /// Zero.
+    pub const ZERO: Self = Self { is_negative: false, magnitude: Magnitude::Zero };
+    /// The largest number that is not infinite.
+    pub const MAX: Self = Self {
+        is_negative: false,
+        magnitude: Magnitude::Finite { significand: u64::MAX, exponent: EXPONENT_MAX },
+    };
+    /// The smallest number that is not infinite.
+    pub const MIN: Self = Self { is_negative: true, ..Self::MAX };
+
     /// Reads what C's `strtold` reads from the first byte to the last; refused are the empty
     /// string, spaces, trailing bytes, `nan`, and numbers too large or too small for the format.
     pub fn parse(text: &[u8]) -> Option<Self> {
@@ -109,6 +119,26 @@ impl LongDouble {
         if &out[digits_start..] == b"0" {
             out.truncate(start);
             out.push(b'0');
+        }
+    }
+
+    /// The number on the other side of zero.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self { is_negative: !self.is_negative, ..self }
+    }
+
+    /// Whether it is less than the other.
+    pub fn is_less_than(&self, other: &Self) -> bool {
+        let sign = |number: &Self| match number.magnitude {
+            Magnitude::Zero => 0,
+            _ if number.is_negative => -1,
+            _ => 1,
+        };
+        match (sign(self), sign(other)) {
+            (-1, -1) => self.is_larger_than(other),
+            (1, 1) => other.is_larger_than(self),
+            (one, two) => one < two,
         }
     }
 

@@ -21,6 +21,8 @@ mod server;
 mod set;
 mod stream;
 mod string;
+mod string_compare;
+mod string_increx;
 mod string_lcs;
 mod transaction;
 mod wait;

@@ -4,6 +4,8 @@ use crate::args::{self, Args};
 use crate::command::{Categories, Command, Flags, Group, Origin, Outcome, Reach};
 use crate::commands::common::deadline::{self, TimeForm};
 use crate::commands::common::text::reply_optional;
+use crate::commands::string_compare::{Comparison, delex, delex_key_flags, digest, is_comparison};
+use crate::commands::string_increx::increx;
 use crate::commands::string_lcs::lcs;
 use crate::context::Ctx;
 use crate::error::CommandError;
@@ -38,6 +40,16 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "decr", arity: 2, flags: GROW_FAST, keys: COUNTER, run: decr, ..ROW },
     Command { name: "decrby", arity: 3, flags: GROW_FAST, keys: COUNTER, run: decrby, ..ROW },
     Command {
+        name: "delex",
+        arity: -2,
+        flags: WRITE_FAST,
+        keys: &[KeySpec::at(1, keys::RW_DELETE_VARIABLE).refined(delex_key_flags)],
+        since: "8.4.0",
+        origin: Origin::Redis,
+        run: delex,
+        ..ROW
+    },
+    Command {
         name: "delifeq",
         arity: 3,
         flags: WRITE_FAST,
@@ -45,6 +57,16 @@ pub(crate) const COMMANDS: &[Command] = &[
         since: "9.0.0",
         origin: Origin::Valkey,
         run: delifeq,
+        ..ROW
+    },
+    Command {
+        name: "digest",
+        arity: 2,
+        flags: READ_FAST,
+        keys: READ_KEY,
+        since: "8.4.0",
+        origin: Origin::Redis,
+        run: digest,
         ..ROW
     },
     Command { name: "get", arity: 2, flags: READ_FAST, keys: READ_KEY, run: get, ..ROW },
@@ -85,6 +107,15 @@ pub(crate) const COMMANDS: &[Command] = &[
         keys: COUNTER,
         since: "2.6.0",
         run: incrbyfloat,
+        ..ROW
+    },
+    Command {
+        name: "increx",
+        arity: -2,
+        flags: GROW_FAST,
+        keys: COUNTER,
+        since: "8.8.0",
+        run: increx,
         ..ROW
     },
     Command {
@@ -423,8 +454,8 @@ fn psetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
     set_volatile(ctx, deadline::PX, "psetex")
 }
 
-/// `SET key value [NX | XX | IFEQ value] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
-/// → OK, null if a condition forbade it, or the old value with GET. O(1).
+/// `SET key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [EX s |
+/// PX ms | EXAT s | PXAT ms | KEEPTTL]` → OK, null if a condition forbade it, or the old value with GET. O(1).
 fn set(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if ctx.argv.len() == 3 {
         let key = ctx.key(1);
@@ -436,9 +467,10 @@ fn set(ctx: &mut Ctx<'_, '_>) -> Outcome {
     set_with_options(ctx)
 }
 
-/// Without GET nothing of the old value is read.
+/// Without GET or a comparison nothing of the old value is read.
 fn set_key_flags(argv: Argv<'_>) -> KeyFlags {
-    let reads = argv.iter().skip(3).any(|word| args::is_word(word, "get"));
+    let reads = |word: &[u8]| args::is_word(word, "get") || is_comparison(word);
+    let reads = argv.iter().skip(3).any(reads);
     if reads { keys::RW_ACCESS_UPDATE } else { keys::OW_UPDATE }
 }
 
@@ -455,10 +487,10 @@ fn set_with_options(ctx: &mut Ctx<'_, '_>) -> Outcome {
         None => true,
         Some(Condition::Exists) => found.is_some(),
         Some(Condition::Missing) => found.is_none(),
-        Some(Condition::Equal(wanted)) => match found {
+        Some(Condition::Compared(comparison)) => match found {
             Some(entry) if entry.kind() != Kind::String => return Err(CommandError::WrongType),
-            Some(entry) => entry.string().bytes() == wanted,
-            None => false,
+            Some(entry) => comparison.holds_of(entry.string().bytes())?,
+            None => comparison.holds_of_nothing(),
         },
     };
     let kept = found.and_then(|e| e.deadline()).filter(|_| options.keeps_ttl);
@@ -604,7 +636,7 @@ fn range(bytes: &[u8], start: i64, end: i64) -> &[u8] {
 /// What must hold for SET to set.
 #[derive(Clone, Copy)]
 enum Condition<'a> {
-    Equal(&'a [u8]),
+    Compared(Comparison<'a>),
     Exists,
     Missing,
 }
@@ -637,8 +669,11 @@ impl<'a> SetOptions<'a> {
                 options.condition = Some(Condition::Missing);
             } else if may_exist && args.take("xx") {
                 options.condition = Some(Condition::Exists);
-            } else if form == SetForm::One && !is_conditional && args.take("ifeq") {
-                options.condition = Some(Condition::Equal(args.required()?));
+            } else if form == SetForm::One
+                && !is_conditional
+                && let Some(comparison) = Comparison::take(&mut args)?
+            {
+                options.condition = Some(Condition::Compared(comparison));
             } else if form == SetForm::One && args.take("get") {
                 options.returns_old = true;
             } else if options.time.is_none() && args.take("keepttl") {

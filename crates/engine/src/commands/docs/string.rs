@@ -1,7 +1,15 @@
 //! Documentation of the string commands.
 
 use super::Doc;
-use super::argument::{block, double, integer, key, one_of, string, unix_time, word};
+use super::argument::{Argument, block, double, integer, key, one_of, string, unix_time, word};
+
+/// What the value that is there may be compared with.
+const COMPARISONS: &[Argument] = &[
+    string("ifeq-value").after("IFEQ"),
+    string("ifne-value").after("IFNE"),
+    string("ifdeq-digest").after("IFDEQ"),
+    string("ifdne-digest").after("IFDNE"),
+];
 
 pub(super) const DOCS: &[Doc] = &[
     Doc {
@@ -24,9 +32,23 @@ pub(super) const DOCS: &[Doc] = &[
         ..Doc::NEW
     },
     Doc {
+        name: "delex",
+        summary: "Deletes a key if its string, or the digest of it, is or is not the given one.",
+        complexity: "O(1); O(N) in the bytes of the string where digests are compared",
+        arguments: &[key("key", 0), one_of("condition", COMPARISONS).optional()],
+        ..Doc::NEW
+    },
+    Doc {
         name: "delifeq",
         summary: "Deletes a key if it holds exactly the given string.",
         arguments: &[key("key", 0), string("value")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "digest",
+        summary: "Tells the XXH3 hash of a string.",
+        complexity: "O(N) in the bytes of the string",
+        arguments: &[key("key", 0)],
         ..Doc::NEW
     },
     Doc { name: "get", summary: "Reads a string.", arguments: &[key("key", 0)], ..Doc::NEW },
@@ -85,6 +107,35 @@ pub(super) const DOCS: &[Doc] = &[
         name: "incrbyfloat",
         summary: "Adds a decimal fraction to a number; a missing key counts as 0.",
         arguments: &[key("key", 0), double("increment")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "increx",
+        summary: "Adds to a number within bounds, and sets when its key expires.",
+        arguments: &[
+            key("key", 0),
+            one_of(
+                "increment",
+                &[double("float").after("BYFLOAT"), integer("integer").after("BYINT")],
+            )
+            .optional(),
+            word("saturate", "SATURATE").optional(),
+            string("lowerbound").after("LBOUND").optional(),
+            string("upperbound").after("UBOUND").optional(),
+            one_of(
+                "expiration",
+                &[
+                    integer("seconds").after("EX"),
+                    integer("milliseconds").after("PX"),
+                    unix_time("unix-time-seconds").after("EXAT"),
+                    unix_time("unix-time-milliseconds").after("PXAT"),
+                    word("persist", "PERSIST"),
+                ],
+            )
+            .optional(),
+            word("enx", "ENX").optional(),
+            one_of("condition", &[word("nx", "NX"), word("xx", "XX")]).optional(),
+        ],
         ..Doc::NEW
     },
     Doc {
@@ -163,6 +214,7 @@ pub(super) const DOCS: &[Doc] = &[
             ("6.2.0", "The options `GET`, `EXAT` and `PXAT`."),
             ("7.0.0", "`NX` and `GET` together."),
             ("8.1.0", "The option `IFEQ`."),
+            ("8.4.0", "The options `IFNE`, `IFDEQ` and `IFDNE`."),
         ],
         arguments: &[
             key("key", 0),
@@ -172,7 +224,10 @@ pub(super) const DOCS: &[Doc] = &[
                 &[
                     word("nx", "NX").since("2.6.12"),
                     word("xx", "XX").since("2.6.12"),
-                    string("comparison-value").after("IFEQ").since("8.1.0"),
+                    string("ifeq-value").after("IFEQ").since("8.1.0"),
+                    string("ifne-value").after("IFNE").since("8.4.0"),
+                    string("ifdeq-digest").after("IFDEQ").since("8.4.0"),
+                    string("ifdne-digest").after("IFDNE").since("8.4.0"),
                 ],
             )
             .optional(),
