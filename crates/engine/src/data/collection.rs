@@ -86,6 +86,15 @@ impl Data<'_> {
         Ok(Changed { result, is_emptied })
     }
 
+    /// Tells of a change of which only those learn who wait for the key: what the groups of a stream
+    /// have pending is no part of its value.
+    pub fn changed_inside(&mut self, key: Key<'_>) {
+        self.changes += 1;
+        if !self.shard(key.hash).waiting.is_empty() {
+            self.note_ready(key);
+        }
+    }
+
     /// Gives `key` a collection, whatever it was.
     pub fn put_collection<L: Large>(&mut self, key: Key<'_>, value: Own<L>, deadline: Option<u64>) {
         let clock = self.clock_for(key);

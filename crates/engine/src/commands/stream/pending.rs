@@ -93,8 +93,7 @@ pub(super) fn xnack(ctx: &mut Ctx<'_, '_>) -> Outcome {
     })?;
     let count = changed.map_or(0, |changed| changed.result);
     if 0 < count {
-        // Whoever waits to claim what is idle may have it now.
-        ctx.data.changes += 1;
+        ctx.data.changed_inside(key);
     }
     ctx.reply.integer(count as i64);
     Ok(())
@@ -518,8 +517,9 @@ fn note_claims(ctx: &mut Ctx<'_, '_>, key: Key<'_>, is_new: bool, count: usize) 
     if is_new {
         ctx.data.changed(key, events::XGROUP_CREATECONSUMER);
     }
-    // Nothing that a watcher of the key would see.
-    ctx.data.changes += count as u64;
+    if 0 < count {
+        ctx.data.changed_inside(key);
+    }
 }
 
 fn check_group(ctx: &mut Ctx<'_, '_>, key: Key<'_>, name: &[u8]) -> Outcome {

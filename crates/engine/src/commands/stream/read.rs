@@ -3,13 +3,17 @@
 use super::id;
 use super::reply::{reply_entries, reply_entry, reply_fields, reply_id};
 use crate::args::{self, Args};
+use crate::blocking::Wait;
 use crate::command::{Outcome, Reach};
+use crate::commands::common::timeout;
 use crate::context::Ctx;
 use crate::error::{CommandError, StreamError};
 use crate::events;
 use base::numbers;
-use resp::{Argv, Protocol, Reply};
+use resp::{Argv, ArgvBuffer, Protocol, Reply};
 use smallvec::SmallVec;
+use std::time::Duration;
+use store::Kind;
 use store::types::stream::{self, ConsumerNumber, Id, Stream};
 
 /// Where XREADGROUP's key spec begins to look for STREAMS.
@@ -18,6 +22,8 @@ const GROUP_SPEC_START: usize = 4;
 /// The options of a call.
 #[derive(Clone, Copy, Debug)]
 struct Call<'a> {
+    /// Waits if there is nothing; for ever, without a time.
+    block: Option<Option<Duration>>,
     /// Most entries of one stream.
     count: usize,
     /// Group and consumer.
@@ -57,29 +63,34 @@ pub(super) fn xreadgroup(ctx: &mut Ctx<'_, '_>) -> Outcome {
 pub(super) fn xreadgroup_reach(argv: Argv<'_>) -> Reach {
     let is_streams = |index: &usize| args::is_word(argv.at(*index), "streams");
     let by_spec = (GROUP_SPEC_START..argv.len()).find(is_streams);
-    let is_plain = Call::parse(argv, true).is_ok_and(|call| by_spec == Some(call.first - 1));
+    let is_plain = Call::parse(argv, true, 0).is_ok_and(|call| by_spec == Some(call.first - 1));
     if is_plain { Reach::Keys } else { Reach::All }
 }
 
 fn read(ctx: &mut Ctx<'_, '_>, is_group: bool) -> Outcome {
-    let call = Call::parse(ctx.argv, is_group)?;
+    let call = Call::parse(ctx.argv, is_group, ctx.data.now_ms)?;
     let mut froms: SmallVec<[From; 8]> = SmallVec::new();
     for index in 0..call.len {
         froms.push(call.from(ctx, index)?);
     }
     let start = ctx.reply.position();
     let served = serve(ctx, &call, &froms);
-    match served {
-        Ok(true) => return Ok(()),
-        Ok(false) => {}
-        Err(error) => {
-            ctx.reply.truncate(start);
-            return Err(error);
-        }
+    if !matches!(served, Ok(true)) {
+        ctx.reply.truncate(start);
     }
-    ctx.reply.truncate(start);
-    ctx.reply.null_array();
+    if !served? && !wait(ctx, &call, &froms) {
+        ctx.reply.null_array();
+    }
     Ok(())
+}
+
+/// Waits for what comes after these ids, if the call asks for that.
+fn wait(ctx: &mut Ctx<'_, '_>, call: &Call<'_>, froms: &[From]) -> bool {
+    let Some(timeout) = call.block else { return false };
+    let keys = call.first..call.first + call.len;
+    let argv = call.argv_later(ctx.argv, froms);
+    let minds_removal = call.group.is_some();
+    ctx.wait(Wait { timeout, minds_removal, argv, ..Wait::on(Kind::Stream, keys) })
 }
 
 /// Replies with what there is, stream by stream; returns whether that is anything.
@@ -89,6 +100,9 @@ fn serve(ctx: &mut Ctx<'_, '_>, call: &Call<'_>, froms: &[From]) -> Result<bool,
     let mut served = 0;
     for (index, from) in froms.iter().enumerate() {
         let key_index = call.first + index;
+        if !ctx.is_at_hand(ctx.key(key_index)) {
+            continue;
+        }
         let before = ctx.reply.position();
         if !is_map {
             ctx.reply.array(2);
@@ -238,9 +252,10 @@ fn serve_new(
 }
 
 impl<'a> Call<'a> {
-    fn parse(argv: Argv<'a>, is_group: bool) -> Result<Self, CommandError> {
+    fn parse(argv: Argv<'a>, is_group: bool, now_ms: u64) -> Result<Self, CommandError> {
         let mut args = Args::new(argv, 1);
         let mut call = Self {
+            block: None,
             count: usize::MAX,
             group: None,
             is_acknowledged: false,
@@ -250,10 +265,7 @@ impl<'a> Call<'a> {
         };
         loop {
             if 2 <= args.len() && args.take("block") {
-                let timeout = args.required().map(numbers::parse_i64)?;
-                if timeout.ok_or(CommandError::TimeoutInvalid)? < 0 {
-                    return Err(CommandError::TimeoutNegative);
-                }
+                call.block = Some(timeout::milliseconds(args.required()?, now_ms)?);
             } else if 2 <= args.len() && args.take("count") {
                 let count = usize::try_from(args.integer()?).unwrap_or(0);
                 call.count = if count == 0 { usize::MAX } else { count };
@@ -298,9 +310,11 @@ impl<'a> Call<'a> {
     fn from(&self, ctx: &mut Ctx<'_, '_>, index: usize) -> Result<From, CommandError> {
         let key = ctx.key(self.first + index);
         let argument = ctx.argv.at(self.first + self.len + index);
-        let looks = self.group.is_some() || matches!(argument, b"$" | b"+");
+        let is_at_hand = ctx.is_at_hand(key);
+        let looks = is_at_hand && (self.group.is_some() || matches!(argument, b"$" | b"+"));
         let form = if looks { ctx.data.look_as::<Stream>(key)? } else { None };
-        if let Some((name, _)) = self.group
+        if is_at_hand
+            && let Some((name, _)) = self.group
             && form.is_none_or(|form| stream::look(form).group(name).is_none())
         {
             let (key, group) = (args::shown(key.bytes), args::shown(name));
@@ -317,6 +331,24 @@ impl<'a> Call<'a> {
             (b"+", None) => Ok(From::After(form.map_or(Id::MIN, before_last))),
             _ => id::id(argument).map(From::After),
         }
+    }
+}
+
+impl Call<'_> {
+    /// The arguments by which the call goes on later: what `$` and `+` stand for is said then.
+    fn argv_later(&self, argv: Argv<'_>, froms: &[From]) -> Option<ArgvBuffer> {
+        let ids = self.first + self.len;
+        let is_relative = |argument: &[u8]| matches!(argument, b"$" | b"+");
+        (ids..argv.len()).find(|index| is_relative(argv.at(*index)))?;
+        let mut later = ArgvBuffer::new();
+        (0..ids).for_each(|index| later.push(argv.at(index)));
+        for (index, from) in froms.iter().enumerate() {
+            match from {
+                From::After(id) => later.push(id.text(&mut [0; Id::TEXT_LEN_MAX])),
+                From::New => later.push(argv.at(ids + index)),
+            }
+        }
+        Some(later)
     }
 }
 
