@@ -60,12 +60,13 @@ impl World {
         let executor = Executor::new(&self.engine, &NoHost, slot);
         let number = slot as u64 + 1;
         let session = Session::new(number, Token(number), Arc::new(()));
-        Client { executor, session, position: 0 }
+        Client { engine: &self.engine, executor, session, position: 0 }
     }
 }
 
 /// One client.
 pub(crate) struct Client<'w> {
+    engine: &'w Engine,
     pub(crate) executor: Executor<'w>,
     pub(crate) session: Session,
     position: usize,
@@ -88,14 +89,22 @@ impl Client<'_> {
         frame
     }
 
-    /// The bytes of the reply; `None` if the call has to wait.
+    /// The bytes of the reply; `None` if the call has to wait for a lock. A blocking call that finds
+    /// nothing is ended as if its time had run out.
     pub(crate) fn bytes(&mut self, words: &[&[u8]]) -> Option<Vec<u8>> {
         let mut argv = ArgvBuffer::new();
         words.iter().for_each(|word| argv.push(word));
         let mut reply = Reply::with_protocol(self.session.protocol);
         let is_done = self.executor.call(&mut self.session, argv.argv(), &mut reply);
         self.position += 1;
-        is_done.then(|| reply.to_vec())
+        if self.session.blocked.is_none() {
+            return is_done.then(|| reply.to_vec());
+        }
+        self.engine.blocking.unblock(self.session.id, false).expect("it has just begun to wait");
+        let limits = |_: &Session| resp::Limits::authenticated(1 << 20);
+        let parser = &mut resp::RequestParser::default();
+        self.executor.serve(&mut self.session, parser, limits, b"", &mut reply);
+        Some(reply.to_vec())
     }
 
     /// Checks calls against the text of their replies.

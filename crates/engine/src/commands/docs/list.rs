@@ -1,7 +1,7 @@
 //! Documentation of the list commands.
 
 use super::Doc;
-use super::argument::{Argument, block, integer, key, one_of, string, word};
+use super::argument::{Argument, block, double, integer, key, one_of, string, word};
 
 const LEFT_OR_RIGHT: &[Argument] = &[word("left", "LEFT"), word("right", "RIGHT")];
 const WHERE: Argument = one_of("where", LEFT_OR_RIGHT);
@@ -19,7 +19,73 @@ const MANY_ELEMENTS: &[(&str, &str)] = &[("2.4.0", "Takes several `element` argu
 const MANY_ELEMENTS_X: &[(&str, &str)] = &[("4.0.0", "Takes several `element` arguments.")];
 const COUNTED: &[(&str, &str)] = &[("6.2.0", "Takes the `count` argument.")];
 
+const TIMEOUT: Argument = double("timeout");
+const FRACTIONS: &[(&str, &str)] = &[("6.0.0", "Takes fractions of a second.")];
+
 pub(super) const DOCS: &[Doc] = &[
+    Doc {
+        name: "blmove",
+        summary: "Moves an element from an end of one list to an end of another, as soon as there \
+                  is one, and returns it.",
+        arguments: &[key("source", 0), key("destination", 1), WHERE_FROM, WHERE_TO, TIMEOUT],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "blmovem",
+        summary: "Moves several elements from an end of one list to an end of another, as soon as \
+                  there are enough, and returns them.",
+        complexity: "O(N) in the elements moved",
+        arguments: &[
+            key("source", 0),
+            key("destination", 1),
+            WHERE_FROM,
+            WHERE_TO,
+            TIMEOUT,
+            HOW_MANY,
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "blmpop",
+        summary: "Removes elements from the first list that there is, as soon as there is one, and \
+                  returns them.",
+        complexity: "O(N+M) in the keys and the elements returned",
+        arguments: &[
+            TIMEOUT,
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            WHERE,
+            integer("count").after("COUNT").optional(),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "blpop",
+        summary: "Removes the first element of the first list that there is, as soon as there is \
+                  one, and returns it.",
+        complexity: "O(N) in the keys",
+        history: FRACTIONS,
+        arguments: &[key("key", 0).multiple(), TIMEOUT],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "brpop",
+        summary: "Removes the last element of the first list that there is, as soon as there is \
+                  one, and returns it.",
+        complexity: "O(N) in the keys",
+        history: FRACTIONS,
+        arguments: &[key("key", 0).multiple(), TIMEOUT],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "brpoplpush",
+        summary: "Moves the last element of one list to the head of another, as soon as there is \
+                  one, and returns it.",
+        history: FRACTIONS,
+        deprecated: Some(("6.2.0", "`BLMOVE` with `RIGHT` and `LEFT`")),
+        arguments: &[key("source", 0), key("destination", 1), TIMEOUT],
+        ..Doc::NEW
+    },
     Doc {
         name: "lindex",
         summary: "Reads the element of a list that has a given index.",

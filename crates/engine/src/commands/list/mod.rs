@@ -1,5 +1,6 @@
 //! Lists: LPUSH, RPOP, LRANGE and their relatives.
 
+mod blocking;
 mod movement;
 mod pop;
 mod position;
@@ -19,16 +20,73 @@ const ROW: Command =
 const GROW: Flags = Flags::WRITE.with(Flags::DENYOOM);
 const GROW_FAST: Flags = GROW.with(Flags::FAST);
 const READ_FAST: Flags = Flags::READONLY.with(Flags::FAST);
+const WAIT: Flags = Flags::WRITE.with(Flags::BLOCKING);
 const WRITE_FAST: Flags = Flags::WRITE.with(Flags::FAST);
 
 const INSERT_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RW_INSERT)];
 const POP_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RW_ACCESS_DELETE)];
+const WAIT_KEYS: &[KeySpec] = &[KeySpec::range(1, -2, 1, keys::RW_ACCESS_DELETE)];
 const READ_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RO_ACCESS)];
 const REMOVE_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RW_DELETE)];
 const MOVE_KEYS: &[KeySpec] =
     &[KeySpec::at(1, keys::RW_ACCESS_DELETE), KeySpec::at(2, keys::RW_INSERT)];
 
 pub(crate) const COMMANDS: &[Command] = &[
+    Command {
+        name: "blmove",
+        arity: 6,
+        flags: GROW.with(Flags::BLOCKING),
+        keys: MOVE_KEYS,
+        since: "6.2.0",
+        run: blocking::blmove,
+        ..ROW
+    },
+    Command {
+        name: "blmovem",
+        arity: -6,
+        flags: GROW.with(Flags::BLOCKING),
+        keys: MOVE_KEYS,
+        since: "8.10.0",
+        origin: Origin::Ochre,
+        run: blocking::blmovem,
+        ..ROW
+    },
+    Command {
+        name: "blmpop",
+        arity: -5,
+        flags: WAIT.with(Flags::MOVABLE_KEYS),
+        keys: &[KeySpec::counted(2, 1, keys::RW_ACCESS_DELETE)],
+        since: "7.0.0",
+        run: blocking::blmpop,
+        ..ROW
+    },
+    Command {
+        name: "blpop",
+        arity: -3,
+        flags: WAIT,
+        keys: WAIT_KEYS,
+        since: "2.0.0",
+        run: blocking::blpop,
+        ..ROW
+    },
+    Command {
+        name: "brpop",
+        arity: -3,
+        flags: WAIT,
+        keys: WAIT_KEYS,
+        since: "2.0.0",
+        run: blocking::brpop,
+        ..ROW
+    },
+    Command {
+        name: "brpoplpush",
+        arity: 4,
+        flags: GROW.with(Flags::BLOCKING),
+        keys: MOVE_KEYS,
+        since: "2.2.0",
+        run: blocking::brpoplpush,
+        ..ROW
+    },
     Command {
         name: "lindex",
         arity: 3,

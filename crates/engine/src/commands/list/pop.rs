@@ -81,7 +81,7 @@ pub(super) fn pop_many(ctx: &mut Ctx<'_, '_>, key: Key<'_>, end: End, count: usi
 }
 
 /// Tells that elements were taken away.
-fn told(ctx: &mut Ctx<'_, '_>, key: Key<'_>, end: End, is_emptied: bool) {
+pub(super) fn told(ctx: &mut Ctx<'_, '_>, key: Key<'_>, end: End, is_emptied: bool) {
     ctx.data.changed(key, pop_event(end));
     if is_emptied {
         ctx.data.noted(key, events::DEL);
