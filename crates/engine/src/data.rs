@@ -41,6 +41,8 @@ pub struct Data<'e> {
     pub frequency: Option<Frequency>,
     /// Whether reads leave the access clock alone (CLIENT NO-TOUCH).
     pub is_no_touch: bool,
+    /// Whether only changes count as use (the LRM policies).
+    pub is_lrm: bool,
     /// Whether keys past their deadline are removed when met (off while replaying).
     pub rng: Rng,
     pub statistics: &'e ThreadStatistics,
@@ -70,6 +72,7 @@ impl<'e> Data<'e> {
             access_clock: 0,
             frequency: None,
             is_no_touch: false,
+            is_lrm: false,
             rng: Rng::new(seed),
             statistics,
             changes: 0,
@@ -85,7 +88,8 @@ impl<'e> Data<'e> {
     /// The entry of `key` for reading: counted as hit or miss, and touched.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let (mark, statistics) = (self.access_mark(), self.statistics);
+        let mark = if self.is_lrm { AccessMark::Leave } else { self.access_mark() };
+        let statistics = self.statistics;
         let found = self.live(key);
         let Some(mut entry) = found else {
             statistics.keyspace_misses.add(1);

@@ -17,6 +17,7 @@ pub const APPEND: Event = event(b'$', "append");
 pub const COPY_TO: Event = event(b'g', "copy_to");
 pub const DECRBY: Event = event(b'$', "decrby");
 pub const DEL: Event = event(b'g', "del");
+pub const EVICTED: Event = event(b'e', "evicted");
 pub const EXPIRE: Event = event(b'g', "expire");
 pub const EXPIRED: Event = event(b'x', "expired");
 pub const HDEL: Event = event(b'h', "hdel");

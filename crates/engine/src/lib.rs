@@ -37,6 +37,7 @@ pub mod table;
 pub mod admit;
 pub mod batch;
 pub mod engine;
+pub mod eviction;
 pub mod expiry;
 pub mod run;
 

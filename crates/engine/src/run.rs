@@ -316,6 +316,9 @@ impl<'e> Executor<'e> {
         reply: &mut Reply,
     ) -> Flow {
         session.last_command = Some(entry);
+        if admit::is_memory_short(&self.settings) {
+            self.make_room();
+        }
         if let Err(error) = admit::admit(&self.settings, session, entry, argv) {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
@@ -376,6 +379,7 @@ impl<'e> Executor<'e> {
             self.data.frequency.map_or_else(|| access_clock(now_ms), Frequency::fresh);
         self.data.db = session.db;
         self.data.is_no_touch = session.is_no_touch;
+        self.data.is_lrm = self.settings.memory_policy.is_lrm();
         self.data.changes = 0;
         let started = self.tick_ns;
         let waiter = session.blocked.clone();

@@ -22,6 +22,8 @@ pub struct Settings {
     /// 0: no limit.
     pub memory_bytes_max: usize,
     pub memory_policy: MemoryPolicy,
+    /// `maxmemory-samples`.
+    pub memory_samples: usize,
     /// Empty: none needed.
     pub password: Vec<u8>,
     /// How large values may be in their small forms.
@@ -57,6 +59,23 @@ impl MemoryPolicy {
     pub fn is_lfu(self) -> bool {
         matches!(self, Self::AllKeysLfu | Self::VolatileLfu)
     }
+
+    /// Whether only changes count as use.
+    pub fn is_lrm(self) -> bool {
+        matches!(self, Self::AllKeysLrm | Self::VolatileLrm)
+    }
+
+    /// Whether only keys with a deadline give way.
+    pub fn is_volatile(self) -> bool {
+        matches!(
+            self,
+            Self::VolatileLfu
+                | Self::VolatileLrm
+                | Self::VolatileLru
+                | Self::VolatileRandom
+                | Self::VolatileTtl
+        )
+    }
 }
 
 impl Default for Settings {
@@ -72,6 +91,7 @@ impl Default for Settings {
             lfu_log_factor: 10,
             memory_bytes_max: 0,
             memory_policy: MemoryPolicy::NoEviction,
+            memory_samples: 5,
             password: Vec::new(),
             types: Limits::default(),
         }

@@ -46,6 +46,7 @@ pub struct ThreadStatistics {
     pub commands_processed: Counter,
     /// Of hashes.
     pub fields_expired: Counter,
+    pub keys_evicted: Counter,
     pub keys_expired: Counter,
     pub keyspace_hits: Counter,
     pub keyspace_misses: Counter,
@@ -59,6 +60,7 @@ impl ThreadStatistics {
             commands: (0..commands).map(|_| CommandCounters::default()).collect(),
             commands_processed: Counter::default(),
             fields_expired: Counter::default(),
+            keys_evicted: Counter::default(),
             keys_expired: Counter::default(),
             keyspace_hits: Counter::default(),
             keyspace_misses: Counter::default(),
@@ -81,6 +83,7 @@ impl ThreadStatistics {
         for counter in [
             &self.commands_processed,
             &self.fields_expired,
+            &self.keys_evicted,
             &self.keys_expired,
             &self.keyspace_hits,
             &self.keyspace_misses,

@@ -162,6 +162,7 @@ impl Settings {
             lfu_log_factor: self.lfu_log_factor,
             memory_bytes_max: usize::try_from(self.maxmemory).unwrap_or(usize::MAX),
             memory_policy: self.maxmemory_policy,
+            memory_samples: self.maxmemory_samples as usize,
             types: self.limits,
             password: self.requirepass.clone(),
         }

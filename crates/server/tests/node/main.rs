@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod client;
+mod eviction;
 mod program;
 mod slow_calls;
 mod sockets;

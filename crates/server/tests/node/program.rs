@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A started program, killed when the test ends early.
-struct Program(Child);
+pub(crate) struct Program(pub(crate) Child);
 
 impl Program {
-    fn start(options: &[&str], folder: &Path) -> Self {
+    pub(crate) fn start(options: &[&str], folder: &Path) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_ochre-server"))
             .args(options)
             .current_dir(folder)
@@ -21,7 +21,7 @@ impl Program {
     }
 
     /// Reads the log up to the line that holds `text`.
-    fn wait_for(&mut self, text: &str) -> Vec<String> {
+    pub(crate) fn wait_for(&mut self, text: &str) -> Vec<String> {
         let mut lines = Vec::new();
         let log = BufReader::new(self.0.stdout.as_mut().unwrap());
         for line in log.lines().map(Result::unwrap) {

@@ -375,6 +375,12 @@ impl Database {
         self.table.random(rng)
     }
 
+    /// Visits about `count` entries from a random place on, in the order of a hash: so they have
+    /// nothing to do with each other.
+    pub fn sample(&self, rng: &mut Rng, count: usize, visit: impl FnMut(EntryRef<'_>)) {
+        self.table.sample(rng, count, visit);
+    }
+
     /// A time before which no entry expires, in Unix milliseconds; not later than now if
     /// [`Self::expire_due`] has something to do.
     pub fn next_due_ms(&self) -> Option<u64> {

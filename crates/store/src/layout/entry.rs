@@ -170,7 +170,7 @@ impl Entry {
             return None;
         }
         let mut fresh = Self::string(self.as_ref().key(), value, deadline, clock);
-        fresh.as_mut().set_expiry_pass(header.expiry_pass());
+        fresh.as_mut().inherit(header);
         Some(std::mem::replace(self, fresh))
     }
 
@@ -272,7 +272,7 @@ impl Entry {
         let look = self.as_ref();
         let mut fresh = build(look.key(), look.deadline(), look.access_clock());
         fresh.as_mut().set_raw(look.is_raw());
-        fresh.as_mut().set_expiry_pass(look.expiry_pass());
+        fresh.as_mut().inherit(self.raw.header());
         *self = fresh;
     }
 
@@ -364,6 +364,12 @@ impl<'a> EntryRef<'a> {
         self.raw.header().clock()
     }
 
+    /// Whether it was used since it was written first.
+    #[inline]
+    pub fn is_used(self) -> bool {
+        self.raw.header().is_used()
+    }
+
     /// Whether the string was made by an edit, such as an append.
     #[inline]
     pub fn is_raw(self) -> bool {
@@ -412,6 +418,7 @@ impl<'a> EntryMut<'a> {
         let old = self.raw.header();
         let mut header = old;
         header.set_clock(clock);
+        header.set_used(true);
         if header != old {
             self.raw.set_header(header);
         }
@@ -446,6 +453,14 @@ impl<'a> EntryMut<'a> {
     pub fn set_raw(&mut self, raw: bool) {
         let mut header = self.raw.header();
         header.set_raw(raw);
+        self.raw.set_header(header);
+    }
+
+    /// Takes over what an entry in whose place this one comes knew of the key's past.
+    fn inherit(&mut self, old: Header) {
+        let mut header = self.raw.header();
+        header.set_expiry_pass(old.expiry_pass());
+        header.set_used(old.is_used());
         self.raw.set_header(header);
     }
 

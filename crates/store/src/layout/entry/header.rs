@@ -9,7 +9,8 @@
 //!         54  the value hangs off a pointer
 //!         55  the string was made by an edit (its encoding is called raw)
 //!         56  which pass of the expiry index has seen the entry
-//!     57..64  free: the boxed values of other kinds and the cut need some
+//!         57  used since it was written first
+//!     58..64  free: the cut needs some
 //! ```
 
 use super::Kind;
@@ -28,6 +29,7 @@ const DEADLINE: u64 = 1 << 53;
 const POINTER: u64 = 1 << 54;
 const RAW: u64 = 1 << 55;
 const EXPIRY_PASS: u64 = 1 << 56;
+const USED: u64 = 1 << 57;
 
 /// The packed facts of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,16 @@ impl Header {
     #[inline]
     pub(super) fn set_expiry_pass(&mut self, pass: bool) {
         self.set(EXPIRY_PASS, pass);
+    }
+
+    #[inline]
+    pub(super) fn set_used(&mut self, used: bool) {
+        self.set(USED, used);
+    }
+
+    #[inline]
+    pub(super) fn is_used(self) -> bool {
+        self.0 & USED != 0
     }
 
     #[inline]

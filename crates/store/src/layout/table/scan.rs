@@ -107,6 +107,14 @@ impl<T: Item> Table<T> {
         }
     }
 
+    /// Visits about `count` items that are neighbours in the order of the hash, from a random place
+    /// on: fewer at the end, or where few are left.
+    pub fn sample(&self, rng: &mut Rng, count: usize, visit: impl FnMut(T::Ref<'_>)) {
+        let is_reordering = self.migration.is_some() && self.salted.is_some();
+        let phase = if is_reordering && rng.below(2) == 0 { Phase::Old } else { Phase::Current };
+        self.scan(self.encode(phase, rng.below(POSITION_END)), count, visit);
+    }
+
     /// Checks what must hold of every table; for tests and debugging.
     ///
     /// # Panics

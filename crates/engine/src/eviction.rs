@@ -1,0 +1,168 @@
+//! Eviction: keys give way when memory is short.
+//!
+//! A call that finds more memory used than allowed makes room before it takes any lock: it takes one
+//! shard after the other, by chance, whichever is free just now, looks at some of its keys, and
+//! evicts the one that the policy wants least. So all threads evict at once, nobody waits for
+//! anybody, and no call starts over the limit unless there is nothing that may go.
+//!
+//! *Which key.* Keys that lie next to each other in the order of their hash have nothing to do with
+//! each other, so a look at neighbours is a random sample, at a fraction of the cache misses. A
+//! sample of twenty finds a key among the worst twentieth on average. A key that was never used
+//! since it was written counts as [`UNUSED_WEIGHT`] times as idle as it is: a scan that passes
+//! through the cache once then pushes out itself rather than what is in use, which makes the LRU
+//! policies hit more often than the true LRU order (`cargo xtask bench hits`).
+
+use crate::admit;
+use crate::data;
+use crate::events;
+use crate::keyspace::LockedShard;
+use crate::lfu::Frequency;
+use crate::run::Executor;
+use crate::settings::{MemoryPolicy, Settings};
+use base::rand::Rng;
+use smallvec::SmallVec;
+use store::{Database, EntryRef, Key};
+
+/// Keys that are looked at for each one that `maxmemory-samples` says.
+const SAMPLE_FACTOR: usize = 4;
+/// Places that are looked at for keys with a deadline, where few have one.
+const PLACES_MAX: usize = 64;
+/// Keys that one call evicts at most: the next one goes on.
+const VICTIMS_MAX: usize = 1024;
+/// Shards that are tried in a row without finding a victim, per shard that there is.
+const ROUNDS_MAX: usize = 2;
+/// How much more idle a key counts that was written and not used since.
+const UNUSED_WEIGHT: u64 = 2;
+/// Access clocks wrap.
+const CLOCK_MASK: u32 = 0x00ff_ffff;
+
+/// A key that may go.
+struct Victim {
+    score: u64,
+    key: SmallVec<[u8; 64]>,
+}
+
+/// What makes one key less wanted than another.
+struct Ranking {
+    policy: MemoryPolicy,
+    frequency: Option<Frequency>,
+    access_clock: u32,
+    samples: usize,
+}
+
+impl Executor<'_> {
+    /// Evicts keys until memory is within its limit, or nothing may go. To be called inside the
+    /// gate, without locks.
+    #[cold]
+    pub(crate) fn make_room(&mut self) {
+        base::memory::flush();
+        let Some(ranking) = Ranking::new(&self.settings, self.wall_ms) else { return };
+        let shards = self.engine.keyspace.locks().len();
+        let (mut evicted, mut fruitless) = (0, 0);
+        while admit::is_memory_short(&self.settings)
+            && evicted < VICTIMS_MAX
+            && fruitless < ROUNDS_MAX * shards
+        {
+            let index = self.data.rng.below(shards as u64) as usize;
+            if self.evict_from(index, &ranking) {
+                (evicted, fruitless) = (evicted + 1, 0);
+                base::memory::flush();
+            } else {
+                fruitless += 1;
+            }
+        }
+    }
+
+    /// Evicts one key from a shard, if the shard is free and has one that may go.
+    fn evict_from(&mut self, index: usize, ranking: &Ranking) -> bool {
+        let lock = &self.engine.keyspace.locks()[index];
+        let Some(mut shard) = lock.try_lock(self.tick_ns) else { return false };
+        let LockedShard { data, watched, waiting } = &mut *shard;
+        let Some(db) = some_database(data, &mut self.data.rng) else { return false };
+        let database = data.database(db);
+        let Some(victim) = ranking.worst(database, &mut self.data.rng) else { return false };
+        let key = Key { bytes: &victim.key, hash: self.engine.keyspace.hash(&victim.key) };
+        let Some(entry) = database.remove(key) else { return false };
+        let mut nudged = Vec::new();
+        waiting.removed(db, key, &mut nudged);
+        data::follow(watched, db, key.bytes, events::EVICTED);
+        drop(shard);
+        self.engine.wake_all(nudged);
+        self.data.statistics.keys_evicted.add(1);
+        self.data.statistics.changes.add(1);
+        data::free(self.data.reclaim(), entry);
+        true
+    }
+}
+
+/// A database of the shard, each key equally likely to be in it.
+fn some_database(shard: &store::Shard, rng: &mut Rng) -> Option<usize> {
+    let len = |db: usize| shard.database_ref(db).len() as u64;
+    let total: u64 = (0..shard.database_count()).map(len).sum();
+    let mut place = rng.below(total.max(1));
+    (0..shard.database_count()).find(|db| {
+        let is_here = place < len(*db);
+        place = place.saturating_sub(len(*db));
+        is_here
+    })
+}
+
+impl Ranking {
+    /// The ranking of a policy; `None` if it evicts nothing.
+    fn new(settings: &Settings, now_ms: u64) -> Option<Self> {
+        let policy = settings.memory_policy;
+        if policy == MemoryPolicy::NoEviction {
+            return None;
+        }
+        let frequency = policy
+            .is_lfu()
+            .then(|| Frequency::new(now_ms, settings.lfu_decay_minutes, settings.lfu_log_factor));
+        let samples = settings.memory_samples * SAMPLE_FACTOR;
+        Some(Self { policy, frequency, access_clock: data::access_clock(now_ms), samples })
+    }
+
+    /// The key of a sample that is wanted least.
+    fn worst(&self, database: &Database, rng: &mut Rng) -> Option<Victim> {
+        let is_volatile_only = self.policy.is_volatile();
+        if is_volatile_only && database.volatile_len() == 0 {
+            return None;
+        }
+        let mut worst: Option<Victim> = None;
+        let (mut seen, mut places) = (0, 0);
+        while seen < self.samples && places < PLACES_MAX {
+            database.sample(rng, self.samples, |entry| {
+                if is_volatile_only && entry.deadline().is_none() {
+                    return;
+                }
+                seen += 1;
+                let score = self.score(entry, seen);
+                if worst.as_ref().is_none_or(|worst| worst.score < score) {
+                    worst = Some(Victim { score, key: entry.key().into() });
+                }
+            });
+            places += 1;
+            // One place is enough if any key may go, however few there are.
+            if !is_volatile_only && worst.is_some() {
+                break;
+            }
+        }
+        worst
+    }
+
+    /// The higher, the less wanted.
+    fn score(&self, entry: EntryRef<'_>, seen: usize) -> u64 {
+        if let Some(frequency) = self.frequency {
+            return u64::from(u8::MAX - frequency.counter(entry.access_clock()));
+        }
+        match self.policy {
+            MemoryPolicy::VolatileTtl => u64::MAX - entry.deadline().unwrap_or(u64::MAX),
+            // The first of a random place is as good as any.
+            MemoryPolicy::AllKeysRandom | MemoryPolicy::VolatileRandom => u64::from(seen == 1),
+            _ => {
+                let idle = self.access_clock.wrapping_sub(entry.access_clock()) & CLOCK_MASK;
+                let weight = if entry.is_used() { 1 } else { UNUSED_WEIGHT };
+                u64::from(idle + 1) * weight
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Keys give way when memory is short: in a process of its own, since memory is the process's.
+
+use crate::client::request;
+use crate::program::Program;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+
+const LIMIT: usize = 24 << 20;
+
+/// A server with a limit and a policy, and a client of it.
+struct Limited {
+    _folder: tempfile::TempDir,
+    _program: Program,
+    stream: BufReader<UnixStream>,
+}
+
+impl Limited {
+    fn new(policy: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let limit = LIMIT.to_string();
+        let options = [
+            "--port",
+            "0",
+            "--save",
+            "",
+            "--unixsocket",
+            socket.to_str().unwrap(),
+            "--maxmemory",
+            &limit,
+            "--maxmemory-policy",
+            policy,
+        ];
+        let mut program = Program::start(&options, folder.path());
+        program.wait_for("Ready to accept connections unix");
+        let stream = BufReader::new(UnixStream::connect(&socket).unwrap());
+        Self { _folder: folder, _program: program, stream }
+    }
+
+    /// One request; its reply's first line without the line end.
+    fn ask(&mut self, arguments: &[&[u8]]) -> String {
+        self.stream.get_mut().write_all(&request(arguments)).unwrap();
+        self.line()
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Writes keys of a kilobyte, in pipelines; says how many were refused.
+    fn fill(&mut self, prefix: &str, count: usize, more: &[&[u8]]) -> usize {
+        let value = [b'x'; 1000];
+        let mut refused = 0;
+        for start in (0..count).step_by(100) {
+            let mut requests = Vec::new();
+            for number in start..start + 100 {
+                let key = format!("{prefix}:{number}");
+                let set = [&[&b"SET"[..], key.as_bytes(), &value], more].concat();
+                requests.extend(request(&set));
+            }
+            self.stream.get_mut().write_all(&requests).unwrap();
+            refused += (0..100).filter(|_| self.line().starts_with("-OOM")).count();
+        }
+        refused
+    }
+
+    fn info(&mut self, field: &str) -> usize {
+        let header = self.ask(&[b"INFO", b"everything"]);
+        let mut text = vec![0; header[1..].parse::<usize>().unwrap() + 2];
+        self.stream.read_exact(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let line = text.lines().find(|line| line.split(':').next() == Some(field));
+        line.and_then(|line| line.split(':').nth(1)).unwrap().parse().unwrap()
+    }
+
+    /// How many of these keys are left.
+    fn left(&mut self, prefix: &str, count: usize) -> usize {
+        let exists = |number: usize| format!("{prefix}:{number}").into_bytes();
+        let keys: Vec<Vec<u8>> = (0..count).map(exists).collect();
+        let mut arguments: Vec<&[u8]> = vec![b"EXISTS"];
+        arguments.extend(keys.iter().map(Vec::as_slice));
+        self.ask(&arguments)[1..].parse().unwrap()
+    }
+}
+
+#[test]
+fn used_memory_stays_within_its_limit() {
+    for policy in ["allkeys-lru", "allkeys-lfu", "allkeys-lrm", "allkeys-random"] {
+        let mut server = Limited::new(policy);
+        assert_eq!(server.fill("key", 60_000, &[]), 0, "{policy}");
+        assert!(server.info("used_memory") <= LIMIT + (64 << 10), "{policy}");
+        assert!(30_000 < server.info("evicted_keys"), "{policy}");
+        assert!(10_000 < server.left("key", 60_000), "{policy}");
+    }
+}
+
+#[test]
+fn nothing_goes_without_a_policy() {
+    let mut server = Limited::new("noeviction");
+    let refused = server.fill("key", 60_000, &[]);
+    assert!(30_000 < refused);
+    assert_eq!(server.left("key", 60_000), 60_000 - refused);
+    assert_eq!(server.info("evicted_keys"), 0);
+    // What takes no more memory is allowed.
+    assert_eq!(server.ask(&[b"DEL", b"key:1"]), ":1");
+}
+
+#[test]
+fn volatile_policies_leave_keys_without_deadline() {
+    for policy in ["volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random"] {
+        let mut server = Limited::new(policy);
+        assert_eq!(server.fill("kept", 5_000, &[]), 0, "{policy}");
+        assert_eq!(server.fill("volatile", 60_000, &[b"EX", b"1000"]), 0, "{policy}");
+        assert_eq!(server.left("kept", 5_000), 5_000, "{policy}");
+        assert!(server.info("used_memory") <= LIMIT + (64 << 10), "{policy}");
+        // In the end there is nothing more to evict.
+        assert!(0 < server.fill("more", 30_000, &[]), "{policy}");
+        assert!(server.left("volatile", 60_000) < 100, "{policy}");
+        assert_eq!(server.left("kept", 5_000), 5_000, "{policy}");
+    }
+}
+
+#[test]
+fn what_expires_soonest_goes_first() {
+    let mut server = Limited::new("volatile-ttl");
+    server.fill("late", 10_000, &[b"EX", b"100000"]);
+    server.fill("soon", 20_000, &[b"EX", b"1000"]);
+    assert!(9_900 < server.left("late", 10_000));
+}
+
+#[test]
+fn what_is_used_stays() {
+    for policy in ["allkeys-lru", "allkeys-lfu"] {
+        let mut server = Limited::new(policy);
+        server.fill("hot", 2_000, &[]);
+        for round in 0..40 {
+            for number in 0..2_000 {
+                let key = format!("hot:{number}");
+                server.stream.get_mut().write_all(&request(&[b"STRLEN", key.as_bytes()])).unwrap();
+                server.line();
+            }
+            server.fill(&format!("cold{round}"), 1_500, &[]);
+        }
+        let left = server.left("hot", 2_000);
+        assert!(1_900 < left, "{policy}: {left}");
+    }
+}
