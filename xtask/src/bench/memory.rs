@@ -13,7 +13,7 @@ use super::workload::Shape;
 use crate::process::Outcome;
 
 /// Commands sent at once. More would measure the servers' buffers.
-const BATCH: u64 = 500;
+const BATCH: usize = 500;
 /// Time for a server to settle: to return buffers, to finish resizing.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -61,18 +61,26 @@ pub(crate) fn measure(
 }
 
 fn fill(server: &Server, shape: &Shape, items: u64) -> Outcome {
+    write(server, (0..items).map(shape.command))
+}
+
+/// Sends commands, each of which is answered by one line, or by a string of one line.
+///
+/// # Errors
+/// What the server complains about.
+pub(crate) fn write(server: &Server, commands: impl Iterator<Item = Vec<String>>) -> Outcome {
     let mut stream = server.connect().map_err(|error| error.to_string())?;
+    let mut commands = commands.peekable();
     let mut request = Vec::new();
-    let mut next = 0;
-    while next < items {
-        let end = (next + BATCH).min(items);
+    while commands.peek().is_some() {
         request.clear();
-        for index in next..end {
-            encode(&(shape.command)(index), &mut request);
+        let mut lines = 0;
+        for command in commands.by_ref().take(BATCH) {
+            lines += if command[0] == "XADD" { 2 } else { 1 };
+            encode(&command, &mut request);
         }
         stream.write_all(&request).map_err(|error| error.to_string())?;
-        expect_lines(&mut stream, end - next)?;
-        next = end;
+        expect_lines(&mut stream, lines)?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::document::Document;
+use super::workload::{Family, WORKLOADS};
 use crate::process::Outcome;
 
 const WIDTH: u32 = 960;
@@ -94,9 +95,15 @@ fn servers(document: &Document) -> Vec<String> {
     names
 }
 
+fn is_drawn(workload: &str) -> bool {
+    let row = WORKLOADS.iter().find(|row| row.name == workload);
+    row.is_none_or(|row| row.family == Family::Strings)
+}
+
 fn speed_panels(document: &Document, servers: &[String]) -> Vec<Panel> {
     let mut panels: Vec<(u32, Panel)> = Vec::new();
-    for row in &document.speed {
+    // Of collections there are too many for bars side by side: a table says it better.
+    for row in document.speed.iter().filter(|row| is_drawn(&row.workload)) {
         if !panels.iter().any(|(pipeline, _)| *pipeline == row.pipeline) {
             let caption = match row.pipeline {
                 1 => "no pipeline".to_owned(),

@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::generator::Generator;
+use super::memory;
 use super::server::{Program, Server, Setup};
-use super::workload::{COMMON, PRELOADS, Workload};
+use super::workload::{COMMON, Family, Workload};
 use crate::process::Outcome;
 
 /// One load on one server.
@@ -70,17 +71,9 @@ pub(crate) fn measure(plan: &Plan<'_>) -> Outcome<Vec<Row>> {
         return Ok(rows);
     }
     for round in 1..=plan.rounds {
-        for (place, contestant) in plan.contestants.iter().enumerate() {
-            let server = Server::start(contestant.program, &contestant.setup)?;
-            for preload in PRELOADS {
-                plan.generator.run(server.port, &[COMMON, preload].concat())?;
-            }
-            for (index, workload) in plan.workloads.iter().enumerate() {
-                let (label, name) = (&contestant.label, workload.name);
-                eprintln!("round {round} of {}: {label}: {name}", plan.rounds);
-                let figures = run_one(plan, &server, workload)
-                    .map_err(|reason| format!("{label}: {name}: {reason}"))?;
-                rows[index * plan.contestants.len() + place].rounds.push(figures);
+        for family in Family::ALL {
+            for place in 0..plan.contestants.len() {
+                measure_family(plan, round, family, place, &mut rows)?;
             }
         }
     }
@@ -88,6 +81,36 @@ pub(crate) fn measure(plan: &Plan<'_>) -> Outcome<Vec<Row>> {
         row.figures = median(&row.rounds);
     }
     Ok(rows)
+}
+
+/// The loads of one family on one server.
+fn measure_family(
+    plan: &Plan<'_>,
+    round: usize,
+    family: Family,
+    place: usize,
+    rows: &mut [Row],
+) -> Outcome {
+    let all = plan.workloads.iter().enumerate();
+    let mine: Vec<_> = all.filter(|(_, workload)| workload.family == family).collect();
+    if mine.is_empty() {
+        return Ok(());
+    }
+    let contestant = &plan.contestants[place];
+    let label = &contestant.label;
+    let server = Server::start(contestant.program, &contestant.setup)?;
+    for preload in family.preloads() {
+        plan.generator.run(server.port, &[COMMON, preload].concat())?;
+    }
+    memory::write(&server, family.setup().into_iter())?;
+    for (index, workload) in mine {
+        let name = workload.name;
+        eprintln!("round {round} of {}: {label}: {name}", plan.rounds);
+        let figures = run_one(plan, &server, workload)
+            .map_err(|reason| format!("{label}: {name}: {reason}"))?;
+        rows[index * plan.contestants.len() + place].rounds.push(figures);
+    }
+    Ok(())
 }
 
 fn run_one(plan: &Plan<'_>, server: &Server, workload: &Workload) -> Outcome<Figures> {
@@ -132,7 +155,7 @@ pub(crate) fn print(rows: &[Row]) {
     }
     let base = rows[0].server.clone();
     println!(
-        "\n{:12}{:20}{:>12}{:>10}{:>10}{:>10}{:>12}{:>10}{:>10}",
+        "\n{:16}{:20}{:>12}{:>10}{:>10}{:>10}{:>12}{:>10}{:>10}",
         "load", "server", "ops/s", "p50 ms", "p99 ms", "p99.9 ms", "CPU us/op", "ops ×", "CPU ×"
     );
     for row in rows {
@@ -140,7 +163,7 @@ pub(crate) fn print(rows: &[Row]) {
         let base = rows.iter().find(same_load).map_or(row.figures, |row| row.figures);
         let Figures { ops_per_second, p50_ms, p99_ms, p999_ms, processor_us_per_op } = row.figures;
         println!(
-            "{:12}{:20}{ops_per_second:>12.0}{p50_ms:>10.3}{p99_ms:>10.3}{p999_ms:>10.3}\
+            "{:16}{:20}{ops_per_second:>12.0}{p50_ms:>10.3}{p99_ms:>10.3}{p999_ms:>10.3}\
              {processor_us_per_op:>12.3}{:>10.2}{:>10.2}",
             row.workload,
             row.server,

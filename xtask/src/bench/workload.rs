@@ -10,18 +10,66 @@ pub(crate) struct Workload {
     /// … in one panel for each pipeline.
     pub(crate) pipeline: u32,
     pub(crate) requests: u64,
+    /// What the server holds before.
+    pub(crate) family: Family,
     /// How it is asked for; keys, payload and connections are the same for all.
     pub(crate) arguments: &'static [&'static str],
 }
 
+/// Loads that share a server and its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Collections,
+    Strings,
+}
+
+impl Family {
+    pub(crate) const ALL: [Self; 2] = [Self::Strings, Self::Collections];
+
+    /// For `--only`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Collections => "collections",
+            Self::Strings => "strings",
+        }
+    }
+
+    /// What is in a server before the loads start: every key that they touch.
+    pub(crate) fn preloads(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::Strings => &[
+                &["-t", "set", "-n", "1000000", "-P", "100", "--sequential"],
+                &["-t", "incr", "-n", "1000000", "-P", "100", "--sequential"],
+            ],
+            Self::Collections => &[
+                &["-t", "hset", "-n", "1000000", "-P", "100", "--sequential"],
+                &["-t", "sadd", "-n", "1000000", "-P", "100", "--sequential"],
+                &["-t", "zadd", "-n", "1000000", "-P", "100", "--sequential"],
+                &["-t", "rpush", "-n", "100000", "-P", "100"],
+            ],
+        }
+    }
+
+    /// More of it, written by these commands.
+    pub(crate) fn setup(self) -> Vec<Vec<String>> {
+        if self == Self::Strings {
+            return Vec::new();
+        }
+        let mut commands = vec![words(&["XADD", "readers", "1-1", "field", "value"])];
+        commands.push(words(&["XGROUP", "CREATE", "readers", "group", "$"]));
+        for field in 0..100 {
+            commands.push(words(&["HSET", "hash:100", &format!("field:{field}"), "a value"]));
+        }
+        for member in 0..100_000 {
+            commands.push(words(&["SADD", "set:one", &format!("member:{member}")]));
+            commands.push(words(&["SADD", "set:other", &format!("member:{}", member + 50_000)]));
+        }
+        commands
+    }
+}
+
 /// Given to every load.
 pub(crate) const COMMON: &[&str] = &["-c", "50", "-d", "64", "-r", "1000000"];
-
-/// What is in a server before the loads start: every key that they touch.
-pub(crate) const PRELOADS: &[&[&str]] = &[
-    &["-t", "set", "-n", "1000000", "-P", "100", "--sequential"],
-    &["-t", "incr", "-n", "1000000", "-P", "100", "--sequential"],
-];
 
 const fn load(
     name: &'static str,
@@ -35,7 +83,17 @@ const fn load(
         16 => 3_000_000,
         _ => 6_000_000,
     };
-    Workload { name, command, pipeline, requests, arguments }
+    Workload { name, command, pipeline, requests, family: Family::Strings, arguments }
+}
+
+const fn collection(
+    name: &'static str,
+    command: &'static str,
+    pipeline: u32,
+    requests: u64,
+    arguments: &'static [&'static str],
+) -> Workload {
+    Workload { name, command, pipeline, requests, family: Family::Collections, arguments }
 }
 
 pub(crate) const WORKLOADS: &[Workload] = &[
@@ -48,6 +106,32 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     load("get_p100", "GET", 100, &["-t", "get"]),
     load("set_p100", "SET", 100, &["-t", "set"]),
     load("incr_p100", "INCR", 100, &["-t", "incr"]),
+    collection("hset", "HSET", 16, 1_500_000, &["-t", "hset"]),
+    collection("hget", "HGET", 16, 1_500_000, &["HGET", "myhash", "element:__rand_int__"]),
+    collection("hgetall_100", "HGETALL", 16, 60_000, &["HGETALL", "hash:100"]),
+    collection("sadd", "SADD", 16, 1_500_000, &["-t", "sadd"]),
+    collection("sinter_100k", "SINTER", 1, 40, &["-c", "1", "SINTER", "set:one", "set:other"]),
+    collection("zadd", "ZADD", 16, 1_000_000, &["-t", "zadd"]),
+    collection("zrank", "ZRANK", 16, 1_000_000, &["ZRANK", "myzset", "element:__rand_int__"]),
+    collection("zrange", "ZRANGE", 16, 400_000, &["ZRANGE", "myzset", "500000", "500009"]),
+    collection(
+        "zrangebyscore",
+        "ZRANGEBYSCORE",
+        16,
+        400_000,
+        &["ZRANGEBYSCORE", "myzset", "__rand_int__", "+inf", "LIMIT", "0", "10"],
+    ),
+    collection("lpush", "LPUSH", 16, 1_500_000, &["-t", "lpush"]),
+    collection("lpop", "LPOP", 16, 1_500_000, &["-t", "lpop"]),
+    collection("lrange_100", "LRANGE", 16, 100_000, &["LRANGE", "mylist", "0", "99"]),
+    collection("xadd", "XADD", 16, 1_000_000, &["XADD", "readers", "*", "field", "__data__"]),
+    collection(
+        "xreadgroup",
+        "XREADGROUP",
+        16,
+        500_000,
+        &["XREADGROUP", "GROUP", "group", "me", "COUNT", "1", "STREAMS", "readers", ">"],
+    ),
 ];
 
 /// Data whose memory is measured.
@@ -89,13 +173,75 @@ pub(crate) const SHAPES: &[Shape] = &[
         items: 1_000_000,
         command: |i| words(&["SET", &format!("session:{i:024}"), &"s".repeat(300), "EX", "86400"]),
     },
+    Shape {
+        name: "hash_of_5",
+        label: "hash of 5 small fields",
+        items: 500_000,
+        command: |i| {
+            let (key, name) = (format!("user:{i:08}"), format!("user{i}"));
+            let (email, age, number) =
+                (format!("u{i}@example.com"), (i % 90).to_string(), i.to_string());
+            words(&[
+                "HSET", &key, "name", &name, "email", &email, "age", &age, "city", "paris", "n",
+                &number,
+            ])
+        },
+    },
+    Shape {
+        name: "hash_field",
+        label: "one hash, per field (16 B + 16 B)",
+        items: 2_000_000,
+        command: |i| words(&["HSET", "h", &format!("field:{i:010}"), &format!("value:{i:010}")]),
+    },
+    Shape {
+        name: "set_member",
+        label: "one set, per member (17 B)",
+        items: 2_000_000,
+        command: |i| words(&["SADD", "s", &format!("member:{i:010}")]),
+    },
+    Shape {
+        name: "zset_member",
+        label: "one sorted set, per member (17 B)",
+        items: 2_000_000,
+        command: |i| {
+            let score = (i * 7919 % 2_000_003).to_string();
+            words(&["ZADD", "z", &score, &format!("member:{i:010}")])
+        },
+    },
+    Shape {
+        name: "zset_of_20",
+        label: "sorted set of 20 members",
+        items: 100_000,
+        command: |i| {
+            let mut command = words(&["ZADD", &format!("zz:{i:08}")]);
+            for member in 0..20 {
+                command.extend([(member * 3 + i).to_string(), format!("m{member:04}")]);
+            }
+            command
+        },
+    },
+    Shape {
+        name: "list_element",
+        label: "one list, per element (18 B)",
+        items: 2_000_000,
+        command: |i| words(&["RPUSH", "l", &format!("element:{i:010}")]),
+    },
+    Shape {
+        name: "stream_entry",
+        label: "stream entry of 2 fields",
+        items: 1_000_000,
+        command: |i| {
+            let (id, user) = (format!("{}-1", i + 1), i.to_string());
+            words(&["XADD", "st", &id, "user", &user, "event", "click"])
+        },
+    },
 ];
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
-/// Which rows `--only` leaves: those whose name it lists, or whose family (`memory`, `speed`).
+/// Which rows `--only` leaves: those whose name it lists, or whose family.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Choice {
     names: Option<Vec<String>>,
@@ -106,7 +252,7 @@ impl Choice {
     /// If a name is no row's and no family's.
     pub(crate) fn new(names: Option<&[String]>) -> Result<Self, String> {
         let rows = WORKLOADS.iter().map(|row| row.name).chain(SHAPES.iter().map(|row| row.name));
-        let known: Vec<&str> = rows.chain(["memory", "speed"]).collect();
+        let known: Vec<&str> = rows.chain(["memory", "speed", "strings", "collections"]).collect();
         let unknown = names.unwrap_or_default().iter().find(|name| !known.contains(&name.as_str()));
         match unknown {
             Some(name) => Err(format!("--only {name}: known are {}", known.join(" "))),
@@ -115,7 +261,9 @@ impl Choice {
     }
 
     pub(crate) fn workloads(&self) -> Vec<&'static Workload> {
-        WORKLOADS.iter().filter(|row| self.has(row.name, "speed")).collect()
+        let is_chosen =
+            |row: &&Workload| self.has(row.name, "speed") || self.has(row.name, row.family.name());
+        WORKLOADS.iter().filter(is_chosen).collect()
     }
 
     pub(crate) fn shapes(&self) -> Vec<&'static Shape> {
@@ -142,6 +290,8 @@ mod tests {
         assert_eq!(count(&["get_p1", "session"]), (1, 1));
         assert_eq!(count(&["memory"]), (0, SHAPES.len()));
         assert_eq!(count(&["speed", "session"]), (WORKLOADS.len(), 1));
+        let strings = WORKLOADS.iter().filter(|row| row.family == Family::Strings).count();
+        assert_eq!(count(&["strings"]), (strings, 0));
         let all = Choice::new(None).unwrap();
         assert_eq!((all.workloads().len(), all.shapes().len()), (WORKLOADS.len(), SHAPES.len()));
         assert!(Choice::new(Some(&words(&["get_p2"]))).unwrap_err().contains("get_p16"));
