@@ -4,10 +4,11 @@
 //! `ochre-benchmark` from another core. What is compared first is not operations per second, which
 //! the generator and the network stack limit too, but the processor time that the server spends on
 //! an operation. `pause` measures what other clients feel while one is heavy, `loops` what a
-//! second event loop costs, and `plot` draws a result again.
+//! second event loop costs, `hits` what eviction keeps, and `plot` draws a result again.
 
 mod document;
 mod generator;
+mod hits;
 mod machine;
 mod memory;
 mod pause;
@@ -42,6 +43,8 @@ pub(crate) struct Options {
 enum Mode {
     /// Processor time per operation with two event loops, beside one.
     Loops(Compare),
+    /// How often a cache of limited memory holds what is asked for.
+    Hits(Hits),
     /// What other clients feel while one client is heavy.
     Pause(Pause),
     /// Draw the figures of a JSON file again.
@@ -104,6 +107,21 @@ struct Pause {
 }
 
 #[derive(Args)]
+struct Hits {
+    #[command(flatten)]
+    servers: Servers,
+    /// Requests of a trace; the second half counts.
+    #[arg(long, default_value_t = 1_000_000)]
+    requests: usize,
+    /// Requests a second.
+    #[arg(long, default_value_t = 100_000)]
+    pace: u64,
+    /// Draw the figures there.
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+}
+
+#[derive(Args)]
 struct Plot {
     /// What `--json` wrote.
     from: PathBuf,
@@ -116,6 +134,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
     match &options.mode {
         None => compare(&options.compare),
         Some(Mode::Loops(options)) => loops(options),
+        Some(Mode::Hits(options)) => {
+            let plot = options.plot.as_deref();
+            hits::run(&options.servers.programs()?, options.requests, options.pace.max(1), plot)
+        }
         Some(Mode::Pause(options)) => pauses(options),
         Some(Mode::Plot(options)) => plot::draw(&Document::read(&options.from)?, &options.to),
     }

@@ -83,6 +83,37 @@ fn draw_all(
     Ok(())
 }
 
+/// A policy, and bars of trace, series and share of hits.
+pub(crate) type Hits<'a> = (&'a str, Vec<(&'a str, &'a str, f64)>);
+
+/// Draws shares of hits, a panel for each policy.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn draw_hits(policies: &[Hits<'_>], series: &[String], path: &Path) -> Outcome {
+    let panel = |(policy, bars): &Hits<'_>| {
+        let (caption, unit) = ((*policy).to_owned(), "share of hits");
+        let mut panel = Panel { caption, unit, groups: Vec::new() };
+        bars.iter().for_each(|(trace, name, share)| panel.set(trace, name, series, *share));
+        panel
+    };
+    let panels: Vec<Panel> = policies.iter().map(panel).collect();
+    let draw = || -> Result<(), Box<dyn std::error::Error>> {
+        let root = SVGBackend::new(path, (WIDTH, TITLE_HEIGHT + ROW_HEIGHT)).into_drawing_area();
+        root.fill(&WHITE)?;
+        let (top, rest) = root.split_vertically(TITLE_HEIGHT);
+        let title = "Share of requests that a cache with room for a fifth of the keys answers";
+        top.draw(&Text::new(title, (14, 8), text(19, INK, HPos::Left, VPos::Top)))?;
+        draw_legend(series, &top)?;
+        for (panel, area) in panels.iter().zip(rest.split_evenly((1, panels.len()))) {
+            draw_panel(panel, series, &area)?;
+        }
+        root.present()?;
+        Ok(())
+    };
+    draw().map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// As they first appear.
 fn servers(document: &Document) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -124,7 +155,8 @@ fn speed_panels(document: &Document, servers: &[String]) -> Vec<Panel> {
 fn memory_panel(document: &Document, servers: &[String]) -> Option<Panel> {
     let caption = "resident memory".to_owned();
     let mut panel = Panel { caption, unit: "bytes per item", groups: Vec::new() };
-    for row in &document.memory {
+    let is_string = |shape: &str| shape.starts_with("string") || shape == "session";
+    for row in document.memory.iter().filter(|row| is_string(&row.shape)) {
         panel.set(&row.label, &row.server, servers, row.bytes_per_item);
     }
     (!panel.groups.is_empty()).then_some(panel)
@@ -151,7 +183,7 @@ impl Panel {
 fn color(servers: &[String], place: usize) -> RGBColor {
     let own = servers.iter().position(|name| name.starts_with("Ochre"));
     // With Ochre alone (one loop beside two), the last stands out.
-    if Some(place) == own && own != Some(0) || place + 1 == servers.len() {
+    if Some(place) == own && own != Some(0) || own == Some(0) && place + 1 == servers.len() {
         OCHRE
     } else {
         PEERS[place % PEERS.len()]
@@ -180,7 +212,12 @@ fn draw_title(
     let conditions =
         format!("{date}, {}, {} cores; {}", machine.processor, machine.cores, document.conditions);
     area.draw(&Text::new(conditions, (14, 33), text(11, INK, left, VPos::Top)))?;
+    draw_legend(servers, area)
+}
+
+fn draw_legend(servers: &[String], area: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
     let mut x = 14;
+    let left = HPos::Left;
     for (place, name) in servers.iter().enumerate() {
         let fill = color(servers, place).filled();
         area.draw(&Rectangle::new([(x, 54), (x + 12, 66)], fill))?;
@@ -237,7 +274,7 @@ fn draw_panel(
 /// As many decimals as a scale that ends at `max` needs.
 fn label(value: f64, max: f64) -> String {
     match max {
-        max if max < 1.0 => format!("{value:.2}"),
+        max if max < 1.0 => format!("{value:.3}"),
         max if max < 20.0 => format!("{value:.1}"),
         _ => format!("{value:.0}"),
     }
