@@ -83,7 +83,8 @@ impl<'c, 'e> Ctx<'c, 'e> {
         }
         self.has_waited = true;
         if let Some(waiter) = &self.waiter {
-            if !waiter.wait_on() {
+            let is_sooner = waiter.retry_in(wait.retry, self.engine.clock().now_ns());
+            if !waiter.wait_on() || is_sooner {
                 self.engine.wake_all(vec![waiter.token]);
             }
             return true;

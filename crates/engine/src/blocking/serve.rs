@@ -236,10 +236,14 @@ impl Executor<'_> {
                         self.engine.blocking.ended(waiter);
                     }
                 }
-                Standing::Waiting => return Flow::Blocked { until: deadline },
+                Standing::Waiting if waiter.is_due(self.tick_ns) => {
+                    waiter.nudge();
+                }
+                Standing::Waiting => return Flow::Blocked { until: waiter.until_ns() },
                 Standing::Claimed => {
                     let retry_ns = self.tick_ns + CLAIMED_RETRY_NS;
-                    let until = if is_late { Some(retry_ns) } else { deadline };
+                    let is_due = is_late || waiter.is_due(self.tick_ns);
+                    let until = if is_due { Some(retry_ns) } else { waiter.until_ns() };
                     return Flow::Blocked { until };
                 }
                 Standing::Nudged => {
@@ -362,7 +366,7 @@ impl Executor<'_> {
     pub(crate) fn waited(&self, session: &Session, duration_ns: u64) -> Flow {
         let until = session.blocked.as_ref().and_then(|waiter| {
             waiter.inside.lock().spent_ns += duration_ns;
-            waiter.deadline_ns
+            waiter.until_ns()
         });
         Flow::Blocked { until }
     }

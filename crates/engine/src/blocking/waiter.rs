@@ -6,7 +6,7 @@ use base::lock::Token;
 use parking_lot::Mutex;
 use resp::{ArgvBuffer, Reply};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 use store::Kind;
 
@@ -24,6 +24,8 @@ pub struct Wait {
     pub minds_removal: bool,
     /// The arguments to be run later, if not those of this call: as many, with the same keys.
     pub argv: Option<ArgvBuffer>,
+    /// The call is made again after so long, since there may be something without any change then.
+    pub retry: Option<Duration>,
 }
 
 impl Wait {
@@ -34,7 +36,15 @@ impl Wait {
 
     /// For the end of its time alone.
     pub fn until(timeout: Option<Duration>, at_timeout: AtTimeout) -> Self {
-        Self { kind: None, keys: 0..0, timeout, at_timeout, minds_removal: false, argv: None }
+        Self {
+            kind: None,
+            keys: 0..0,
+            timeout,
+            at_timeout,
+            minds_removal: false,
+            argv: None,
+            retry: None,
+        }
     }
 }
 
@@ -101,6 +111,8 @@ pub struct Waiter {
     pub(super) minds_removal: bool,
     pub(super) is_silent: bool,
     pub(super) deadline_ns: Option<u64>,
+    /// When its own loop makes the call again, if nothing has happened; `u64::MAX`: never.
+    retry_ns: AtomicU64,
     pub(super) at_timeout: AtTimeout,
     pub(super) call: QueuedCall,
     /// All keys of the call, by argument.
@@ -147,10 +159,8 @@ impl Waiter {
         db: usize,
         now_ns: u64,
     ) -> Self {
-        let deadline_ns = wait.timeout.map(|timeout| {
-            let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-            now_ns.saturating_add(timeout_ns)
-        });
+        let deadline_ns = wait.timeout.map(|timeout| after(now_ns, timeout));
+        let retry_ns = wait.retry.map_or(u64::MAX, |retry| after(now_ns, retry));
         let reply = Reply::with_protocol(session.protocol);
         Self {
             number,
@@ -161,6 +171,7 @@ impl Waiter {
             minds_removal: wait.minds_removal,
             is_silent,
             deadline_ns,
+            retry_ns: AtomicU64::new(retry_ns),
             at_timeout: wait.at_timeout,
             call,
             keys,
@@ -168,6 +179,25 @@ impl Waiter {
             inside: Mutex::new(Inside { session: session.stand_in(), spent_ns: 0, reply }),
             state: AtomicU8::new(WAITING),
         }
+    }
+
+    /// Its call waits on: says when it is made again. `true`: sooner than its loop expects.
+    pub(crate) fn retry_in(&self, retry: Option<Duration>, now_ns: u64) -> bool {
+        let retry_ns = retry.map_or(u64::MAX, |retry| after(now_ns, retry));
+        // Relaxed: whoever has claimed the call writes it, and `state` orders that.
+        retry_ns < self.retry_ns.swap(retry_ns, Ordering::Relaxed)
+    }
+
+    /// Whether it is time to make the call again.
+    pub(super) fn is_due(&self, now_ns: u64) -> bool {
+        self.retry_ns.load(Ordering::Relaxed) <= now_ns
+    }
+
+    /// When its loop has to look after it.
+    pub(super) fn until_ns(&self) -> Option<u64> {
+        let retry_ns = self.retry_ns.load(Ordering::Relaxed);
+        let until_ns = self.deadline_ns.unwrap_or(u64::MAX).min(retry_ns);
+        (until_ns != u64::MAX).then_some(until_ns)
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -260,6 +290,10 @@ impl Waiter {
         // AcqRel: a claim sees what the one before has left in `inside`, and shows what it leaves.
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next)
     }
+}
+
+fn after(now_ns: u64, duration: Duration) -> u64 {
+    now_ns.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn is_claimed(state: u8) -> bool {

@@ -19,6 +19,9 @@ use store::types::stream::{self, ConsumerNumber, Id, Stream};
 /// Where XREADGROUP's key spec begins to look for STREAMS.
 const GROUP_SPEC_START: usize = 4;
 
+/// Who waits to claim what is idle for less than this may find it as late as this.
+const LOOK_AGAIN_MS: u64 = 100;
+
 /// The options of a call.
 #[derive(Clone, Copy, Debug)]
 struct Call<'a> {
@@ -89,8 +92,27 @@ fn wait(ctx: &mut Ctx<'_, '_>, call: &Call<'_>, froms: &[From]) -> bool {
     let Some(timeout) = call.block else { return false };
     let keys = call.first..call.first + call.len;
     let argv = call.argv_later(ctx.argv, froms);
-    let minds_removal = call.group.is_some();
-    ctx.wait(Wait { timeout, minds_removal, argv, ..Wait::on(Kind::Stream, keys) })
+    let (minds_removal, retry) = (call.group.is_some(), retry(ctx, call));
+    ctx.wait(Wait { timeout, minds_removal, argv, retry, ..Wait::on(Kind::Stream, keys) })
+}
+
+/// When there may be something to claim that nobody tells of: once an entry has been pending for
+/// long enough. One that is delivered from now on takes that long, or is found by looking.
+fn retry(ctx: &mut Ctx<'_, '_>, call: &Call<'_>) -> Option<Duration> {
+    let (idle_ms, (group, _)) = (call.claim_idle_ms?, call.group?);
+    let mut wait_ms = idle_ms.max(LOOK_AGAIN_MS);
+    for index in 0..call.len {
+        let key = ctx.key(call.first + index);
+        if !ctx.is_at_hand(key) {
+            wait_ms = wait_ms.min(LOOK_AGAIN_MS);
+            continue;
+        }
+        let now_ms = ctx.data.now_ms;
+        let form = ctx.data.look_as::<Stream>(key).ok().flatten();
+        let next_ms = form.and_then(|form| stream::look(form).next_idle_ms(group, idle_ms));
+        wait_ms = wait_ms.min(next_ms.map_or(u64::MAX, |ms| ms.saturating_sub(now_ms)));
+    }
+    Some(Duration::from_millis(wait_ms.max(1)))
 }
 
 /// Replies with what there is, stream by stream; returns whether that is anything.

@@ -291,12 +291,11 @@ impl Group {
         dues.map(|due| due.id).filter(|id| is_wanted(*id)).take(count).collect()
     }
 
-    /// When the next pending entry will have been so for `idle_ms`, in Unix milliseconds.
-    pub fn next_idle_ms(&self, idle_ms: u64) -> Option<u64> {
-        let due = match &self.by_time {
-            Some(by_time) => by_time.first().map(|(due, ())| *due),
-            None => self.pending.iter().map(|(id, pending)| pending.due(*id)).min(),
-        }?;
+    /// When the next pending entry that `is_wanted` will have been so for `idle_ms`, in Unix
+    /// milliseconds; known once the group was asked for idle entries.
+    pub(super) fn next_idle_ms(&self, idle_ms: u64, is_wanted: impl Fn(Id) -> bool) -> Option<u64> {
+        let mut dues = self.by_time.as_ref()?.iter().map(|(due, ())| due);
+        let due = dues.find(|due| is_wanted(due.id))?;
         Some(if due.is_owned { due.time.saturating_add(idle_ms) } else { 0 })
     }
 

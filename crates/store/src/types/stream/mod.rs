@@ -334,6 +334,12 @@ impl Stream {
         self.first_id = self.log.first().map_or(Id::MIN, |entry| entry.id);
     }
 
+    /// When [`Stream::claim_idle`] will find something, in Unix milliseconds, as far as the entries
+    /// that are pending now tell.
+    pub fn next_idle_ms(&self, name: &[u8], idle_ms: u64) -> Option<u64> {
+        self.group(name)?.next_idle_ms(idle_ms, |id| self.log.get(id).is_some())
+    }
+
     /// The entries.
     pub fn log(&self) -> &Log {
         &self.log
