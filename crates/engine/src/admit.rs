@@ -1,5 +1,6 @@
 //! Admission: the ordered checks between a parsed request and its locks.
 
+use crate::args;
 use crate::command::{Flags, Outcome};
 use crate::engine::Engine;
 use crate::error::CommandError;
@@ -18,7 +19,7 @@ pub fn resolve(lookup: Lookup, argv: Argv<'_>) -> Result<&'static Entry, Command
         Lookup::SubcommandMissing(entry) => Err(CommandError::WrongArity(entry.full_name.clone())),
         Lookup::UnknownSubcommand(entry) => Err(CommandError::UnknownSubcommand {
             container: entry.full_name.to_uppercase().into(),
-            name: String::from_utf8_lossy(&argv.at(1)[..argv.at(1).len().min(128)]).into(),
+            name: args::shown(&argv.at(1)[..argv.at(1).len().min(128)]),
         }),
     }
 }

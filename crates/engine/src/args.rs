@@ -79,9 +79,11 @@ pub fn integer_32(argument: &[u8]) -> Result<i32, CommandError> {
     i32::try_from(integer(argument)?).map_err(|_| CommandError::OutOfRange32)
 }
 
-/// An argument as text for an error message.
+/// An argument as text for an error message: a character for each byte, up to a zero byte.
+/// [`CommandError::line`] turns the characters back into the bytes that they stand for.
 pub fn shown(argument: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(argument).into()
+    let bytes = argument.iter().take_while(|byte| **byte != 0);
+    bytes.map(|byte| char::from(*byte)).collect::<String>().into()
 }
 
 /// An argument as a finite or infinite float.

@@ -425,7 +425,12 @@ impl CommandError {
             Self::UnknownCommand(rest) => Cow::Owned([b"ERR unknown command ", &rest[..]].concat()),
             _ => match self.text() {
                 Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+                Cow::Owned(text) if text.is_ascii() => Cow::Owned(text.into_bytes()),
+                // A character stands for a byte of an argument: see `args::shown`.
+                Cow::Owned(text) => {
+                    let byte = |char| u8::try_from(u32::from(char)).unwrap_or(b'?');
+                    Cow::Owned(text.chars().map(byte).collect())
+                }
             },
         }
     }

@@ -5,6 +5,7 @@
 //! behind a small lock.
 
 use crate::clients::stream::Endpoint;
+use crate::sys;
 use base::lock::Token;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -18,6 +19,8 @@ pub struct ClientRecord {
     pub endpoint: Endpoint,
     /// Descriptor of its socket; -1 without one.
     pub descriptor: i32,
+    /// Whether the socket is still this client's: after that the descriptor may be another's.
+    is_connected: Mutex<bool>,
     /// Monotonic time of its arrival.
     pub created_ns: u64,
     pub names: Mutex<Names>,
@@ -99,6 +102,7 @@ impl ClientRecord {
             token,
             endpoint,
             descriptor,
+            is_connected: Mutex::new(0 <= descriptor),
             created_ns: now_ns,
             names: Mutex::new(names),
             counts: Counts::new(now_ns),
@@ -106,10 +110,18 @@ impl ClientRecord {
         }
     }
 
-    /// Marks the client: its connection is closed as soon as nobody serves it.
+    /// Ends the client: its peer sees the end at once, and its connection is closed as soon as nobody serves it.
     pub fn kill(&self) {
         // Relaxed: the loop is told by a message, which orders this before it looks.
         self.is_killed.store(true, Relaxed);
+        if *self.is_connected.lock() {
+            sys::shut_down(self.descriptor);
+        }
+    }
+
+    /// To be called before the socket is closed.
+    pub fn disconnected(&self) {
+        *self.is_connected.lock() = false;
     }
 
     /// Whether the client is to go.

@@ -2,6 +2,7 @@
 
 use super::{host, reply_help};
 use crate::config::{Caller, ConfigError};
+use engine::args;
 use engine::command::{Categories, Flags, Group, Outcome};
 use engine::{Command, CommandError, Ctx, Reach};
 
@@ -81,7 +82,7 @@ fn resetstat(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `CONFIG REWRITE` → OK.
 fn rewrite(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let outcome = host(ctx)?.config.lock().rewrite();
-    outcome.map_err(|error| CommandError::Outside(error.to_string().into()))?;
+    outcome.map_err(|error| CommandError::Outside(args::shown(error.to_string().as_bytes())))?;
     ctx.reply.ok();
     Ok(())
 }
@@ -94,7 +95,8 @@ fn set(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     let pairs: Vec<(&[u8], &[u8])> = words.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     let caller = if ctx.session.is_local { Caller::Local } else { Caller::Remote };
-    let refused = |error: ConfigError| CommandError::Outside(error.to_string().into());
+    let refused =
+        |error: ConfigError| CommandError::Outside(args::shown(error.to_string().as_bytes()));
     host(ctx)?.change_config(ctx.engine, &pairs, caller).map_err(refused)?;
     ctx.reply.ok();
     Ok(())

@@ -186,6 +186,7 @@ impl Worker<'_> {
         let token = connection.session.token;
         self.turner.end_session(&mut connection.session);
         self.server.registry.remove(connection.record.id);
+        connection.record.disconnected();
         // The socket goes first: its descriptor must not be watched under a token that is used again.
         drop(connection);
         state.release(token);

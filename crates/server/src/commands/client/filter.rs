@@ -101,7 +101,7 @@ impl Condition {
             b"addr" => Self::Address(text),
             b"capa" if text.iter().all(|letter| *letter == b'r') => Self::Capabilities(text),
             b"capa" => {
-                let capability = String::from_utf8_lossy(value).into();
+                let capability = args::shown(value);
                 return Err(CommandError::ClientCapabilityUnknown(capability));
             }
             b"db" => Self::Database(Self::database(ctx, value)?),
@@ -115,7 +115,7 @@ impl Condition {
             b"name" => Self::Name(text),
             b"type" => Self::Type(client_type(value)?),
             b"user" if value != b"default" => {
-                let name = String::from_utf8_lossy(value).into();
+                let name = args::shown(value);
                 return Err(CommandError::NoSuchUser(name));
             }
             b"user" => Self::User(text),
@@ -144,7 +144,7 @@ impl Condition {
         if letters.iter().all(|letter| KNOWN.contains(letter)) {
             return Ok(Self::Flags(letters));
         }
-        let letters = String::from_utf8_lossy(&letters).into();
+        let letters = args::shown(&letters);
         Err(CommandError::ClientFlagsUnknown(letters))
     }
 
@@ -203,6 +203,6 @@ fn client_type(value: &[u8]) -> Result<ClientType, CommandError> {
     } else if OTHERS.iter().any(|name| is_word(value, name)) {
         Ok(ClientType::Other)
     } else {
-        Err(CommandError::ClientType(String::from_utf8_lossy(value).into()))
+        Err(CommandError::ClientType(args::shown(value)))
     }
 }

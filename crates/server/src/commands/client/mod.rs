@@ -268,16 +268,16 @@ fn setinfo(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (option, value) = (ctx.argv.at(2), ctx.argv.at(3));
     let record = own_record(ctx)?;
     let mut names = record.names.lock();
-    let shown = String::from_utf8_lossy(option);
+    let shown = args::shown(option);
     let place = if is_word(option, "lib-name") {
         &mut names.library
     } else if is_word(option, "lib-ver") {
         &mut names.library_version
     } else {
-        return Err(CommandError::ClientInfoOption(shown.into()));
+        return Err(CommandError::ClientInfoOption(shown));
     };
     if !is_plain(value) {
-        return Err(CommandError::ClientInfoInvalid(shown.into()));
+        return Err(CommandError::ClientInfoInvalid(shown));
     }
     *place = value.into();
     ctx.reply.ok();
