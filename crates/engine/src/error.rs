@@ -141,6 +141,7 @@ pub enum CommandError {
     ScriptUnknownCommand,
     ScriptWrongArity,
     SecondDatabaseIndexInvalid,
+    SortScoreInvalid,
     Stream(StreamError),
     StringTooLarge,
     Syntax,
@@ -324,6 +325,7 @@ impl CommandError {
             }
             Self::ReplyTooLarge => "ERR reply too large",
             Self::SecondDatabaseIndexInvalid => "ERR invalid second DB index",
+            Self::SortScoreInvalid => "ERR One or more scores can't be converted into double",
             Self::CrossProtocol => "",
             Self::TimeoutInvalid => "ERR timeout is not an integer or out of range",
             Self::TimeoutNegative => "ERR timeout is negative",

@@ -49,6 +49,7 @@ pub const SET: Event = event(b'$', "set");
 pub const SETBIT: Event = event(b'$', "setbit");
 pub const SETRANGE: Event = event(b'$', "setrange");
 pub const SINTERSTORE: Event = event(b's', "sinterstore");
+pub const SORTSTORE: Event = event(b'l', "sortstore");
 pub const SPOP: Event = event(b's', "spop");
 pub const SREM: Event = event(b's', "srem");
 pub const SUNIONSTORE: Event = event(b's', "sunionstore");

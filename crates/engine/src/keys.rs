@@ -11,6 +11,8 @@ pub struct KeySpec {
     pub flags: KeyFlags,
     /// What happens in one call, where that depends on its arguments.
     pub refined: Option<fn(Argv<'_>) -> KeyFlags>,
+    /// The argument that is its key in one call, where only code can tell.
+    pub located: Option<fn(Argv<'_>) -> Option<usize>>,
 }
 
 /// Where the search begins.
@@ -67,13 +69,24 @@ impl KeySpec {
     /// Keys from `first` to `last` (relative to `first`, or negative from the end), every `step`.
     pub const fn range(first: usize, last: i32, step: usize, flags: KeyFlags) -> Self {
         let find = Find::Range { last, step, limit: 0 };
-        Self { begin: Begin::Index(first), find, flags, refined: None }
+        Self { begin: Begin::Index(first), find, flags, refined: None, located: None }
     }
 
     /// A count at argument `at`, then that many keys, `step` apart.
     pub const fn counted(at: usize, step: usize, flags: KeyFlags) -> Self {
         let find = Find::Counted { count: 0, first: 1, step };
-        Self { begin: Begin::Index(at), find, flags, refined: None }
+        Self { begin: Begin::Index(at), find, flags, refined: None, located: None }
+    }
+
+    /// Keys that no rule finds.
+    pub const fn unknown(flags: KeyFlags) -> Self {
+        let (begin, find) = (Begin::Unknown, Find::Unknown);
+        Self { begin, find, flags, refined: None, located: None }
+    }
+
+    /// With a function that finds the key.
+    pub const fn located(self, located: fn(Argv<'_>) -> Option<usize>) -> Self {
+        Self { located: Some(located), ..self }
     }
 
     /// With a function that tells what happens in one call.
@@ -103,6 +116,10 @@ pub fn each_key(
 
 impl KeySpec {
     fn each(&self, argv: Argv<'_>, found: &mut impl FnMut(usize)) -> bool {
+        if let Some(located) = self.located {
+            located(argv).into_iter().for_each(found);
+            return true;
+        }
         let Some(begin) = self.begin_index(argv) else { return true };
         match self.find {
             Find::Range { last, step, limit } => {

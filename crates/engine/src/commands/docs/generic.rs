@@ -1,7 +1,19 @@
 //! Documentation of the commands for any key.
 
 use super::Doc;
-use super::argument::{integer, key, one_of, pattern, string, unix_time, word};
+use super::argument::{Argument, block, integer, key, one_of, pattern, string, unix_time, word};
+
+const SORT_COMPLEXITY: &str = "O(N+M*log(M)) in the elements and those returned";
+const SORT_BY: Argument =
+    Argument { key_spec: Some(1), ..pattern("by-pattern").after("BY").optional() };
+const SORT_GET: Argument = Argument {
+    key_spec: Some(1),
+    ..pattern("get-pattern").after("GET").optional().multiple().repeating_token()
+};
+const SORT_LIMIT: Argument =
+    block("limit", &[integer("offset"), integer("count")]).after("LIMIT").optional();
+const SORT_ORDER: Argument =
+    one_of("order", &[word("asc", "ASC"), word("desc", "DESC")]).optional();
 
 pub(super) const DOCS: &[Doc] = &[
     Doc {
@@ -202,6 +214,35 @@ pub(super) const DOCS: &[Doc] = &[
             pattern("pattern").after("MATCH").optional(),
             integer("count").after("COUNT").optional(),
             string("type").after("TYPE").optional().since("6.0.0"),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "sort",
+        summary: "Sorts the elements of a list, set or sorted set; returns or stores them.",
+        complexity: SORT_COMPLEXITY,
+        arguments: &[
+            key("key", 0),
+            SORT_BY,
+            SORT_LIMIT,
+            SORT_GET,
+            SORT_ORDER,
+            word("sorting", "ALPHA").optional(),
+            key("destination", 2).after("STORE").optional(),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "sort_ro",
+        summary: "Sorts the elements of a list, set or sorted set and returns them.",
+        complexity: SORT_COMPLEXITY,
+        arguments: &[
+            key("key", 0),
+            SORT_BY,
+            SORT_LIMIT,
+            SORT_GET,
+            SORT_ORDER,
+            word("sorting", "ALPHA").optional(),
         ],
         ..Doc::NEW
     },

@@ -4,6 +4,7 @@ mod expire;
 mod object;
 mod rename;
 mod scan;
+mod sort;
 
 use crate::command::{Categories, Command, Flags, Group, Outcome, Reach};
 use crate::commands::common::kind;
@@ -14,6 +15,7 @@ use expire::{expire, expireat, expiretime, persist, pexpire, pexpireat, pexpiret
 use object::{encoding, freq, help, idletime, refcount};
 use rename::{copy, move_, rename, renamenx};
 use scan::{keys as keys_, randomkey, scan};
+use sort::{sort, sort_ro};
 
 const ROW: Command = Command {
     reach: Reach::Keys,
@@ -33,6 +35,15 @@ const READ_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RO_ACCESS)];
 
 const SETS_DEADLINE: Command = Command { arity: -3, flags: WRITE_FAST, keys: DEADLINE_KEY, ..ROW };
 const READS_DEADLINE: Command = Command { arity: 2, flags: READ_FAST, keys: READ_KEY, ..ROW };
+const SORTS: Command = Command {
+    arity: -2,
+    reach: Reach::ByArguments(sort::reach),
+    acl: Categories::SET
+        .with(Categories::SORTED_SET)
+        .with(Categories::LIST)
+        .with(Categories::DANGEROUS),
+    ..ROW
+};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command {
@@ -118,6 +129,25 @@ pub(crate) const COMMANDS: &[Command] = &[
         since: "2.8.0",
         run: scan,
         ..ROW
+    },
+    Command {
+        name: "sort",
+        flags: Flags::WRITE.with(Flags::DENYOOM),
+        keys: &[
+            KeySpec::at(1, keys::RO_ACCESS),
+            KeySpec::unknown(keys::RO_ACCESS),
+            KeySpec::unknown(keys::OW_UPDATE).located(sort::target),
+        ],
+        run: sort,
+        ..SORTS
+    },
+    Command {
+        name: "sort_ro",
+        flags: READ,
+        keys: &[KeySpec::at(1, keys::RO_ACCESS), KeySpec::unknown(keys::RO_ACCESS)],
+        since: "7.0.0",
+        run: sort_ro,
+        ..SORTS
     },
     Command {
         name: "touch",

@@ -198,7 +198,6 @@ const fn streams_from(from: i32) -> KeySpec {
     KeySpec {
         begin: Begin::Keyword { word: "streams", from },
         find: Find::Range { last: -1, step: 1, limit: 2 },
-        flags: keys::RO_ACCESS,
-        refined: None,
+        ..KeySpec::unknown(keys::RO_ACCESS)
     }
 }
