@@ -26,6 +26,13 @@ const RULES: &[(&str, Rule)] = &[
     ("pttl", Rule::Within(2_000)),
     ("randomkey", Rule::Kind),
     ("scan", Rule::Sorted),
+    ("sdiff", Rule::Sorted),
+    ("sinter", Rule::Sorted),
+    ("smembers", Rule::Sorted),
+    ("spop", Rule::Sorted),
+    ("srandmember", Rule::Kind),
+    ("sscan", Rule::Sorted),
+    ("sunion", Rule::Sorted),
     ("ttl", Rule::Within(2)),
 ];
 
@@ -127,7 +134,7 @@ fn is_kind_same(ours: &Frame, theirs: &Frame) -> bool {
 
 fn sorted(frame: &Frame) -> String {
     match frame {
-        Frame::Array(items) => {
+        Frame::Array(items) | Frame::Set(items) => {
             let mut items: Vec<String> = items.iter().map(sorted).collect();
             // SCAN's cursor stands first and sorts before texts of keys: it is always "0" here.
             items.sort();
