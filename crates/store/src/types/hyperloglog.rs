@@ -237,6 +237,12 @@ impl Default for Registers {
 }
 
 impl Registers {
+    /// Notes an element.
+    pub fn add(&mut self, element: &[u8]) {
+        let (index, value) = register_of(element);
+        self.0[index] = self.0[index].max(value);
+    }
+
     /// Makes every register at least what it is in a counter.
     ///
     /// # Errors

@@ -101,7 +101,7 @@ pub(super) const DOCS: &[Doc] = &[
         complexity: "O(N) in the members returned",
         tips: ANY,
         history: &[("3.2.0", "Takes the `count` argument.")],
-        arguments: &[key("key", 0), integer("count").optional()],
+        arguments: &[key("key", 0), integer("count").optional().since("3.2.0")],
         ..Doc::NEW
     },
     Doc {
@@ -110,7 +110,7 @@ pub(super) const DOCS: &[Doc] = &[
         complexity: "O(N) in the members returned",
         tips: ANY,
         history: &[("2.6.0", "Takes the `count` argument.")],
-        arguments: &[key("key", 0), integer("count").optional()],
+        arguments: &[key("key", 0), integer("count").optional().since("2.6.0")],
         ..Doc::NEW
     },
     Doc {

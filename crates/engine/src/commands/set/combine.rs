@@ -10,8 +10,10 @@ use crate::context::Ctx;
 use crate::data::Data;
 use crate::error::CommandError;
 use crate::events::{self, Event};
+use base::numbers::IntegerBuffer;
 use smallvec::SmallVec;
 use std::ops::{ControlFlow, Range};
+use store::types::hyperloglog::Registers;
 use store::types::limits::SetLimits;
 use store::types::set::{self, LargeSet, Member};
 use store::{Form, Home, Key, Large, Own};
@@ -65,9 +67,8 @@ pub(super) fn sunion(ctx: &mut Ctx<'_, '_>) -> Outcome {
     reply_combined(ctx, Combination::Union)
 }
 
-/// `SUNIONCARD numkeys key [key …] [APPROX] [LIMIT limit]` → how many members SUNION has. O(members).
-///
-/// An exact number is an approximate one too.
+/// `SUNIONCARD numkeys key [key …] [APPROX] [LIMIT limit]` → how many members SUNION has, or with
+/// APPROX about how many. O(members); with APPROX in constant memory.
 pub(super) fn sunioncard(ctx: &mut Ctx<'_, '_>) -> Outcome {
     reply_len(ctx, Combination::Union)
 }
@@ -92,12 +93,25 @@ fn reply_combined(ctx: &mut Ctx<'_, '_>, combination: Combination) -> Outcome {
 }
 
 fn reply_len(ctx: &mut Ctx<'_, '_>, combination: Combination) -> Outcome {
-    let (keys, max) = parse_counted(ctx, combination)?;
+    let Counting { keys, max, is_approximate } = Counting::parse(ctx, combination)?;
     let keys = touch(ctx, keys)?;
     let views = view(ctx.data, &keys);
-    let len = set::combine_len(max, |visit| combine(views, combination, visit));
+    let len = if is_approximate {
+        approximate_union_len(&views).min(max)
+    } else {
+        set::combine_len(max, |visit| combine(views, combination, visit))
+    };
     ctx.reply.integer(len as i64);
     Ok(())
+}
+
+/// About how many different members there are, by a HyperLogLog of them all.
+fn approximate_union_len(views: &Views<'_>) -> usize {
+    let mut registers = Registers::default();
+    for member in views.sets.iter().flat_map(|set| set::iter(*set)) {
+        registers.add(member.bytes(&mut IntegerBuffer::new()));
+    }
+    registers.count() as usize
 }
 
 fn store_combined(ctx: &mut Ctx<'_, '_>, combination: Combination, event: Event) -> Outcome {
@@ -129,30 +143,40 @@ fn collect(views: Views<'_>, combination: Combination, limits: &SetLimits) -> Ow
     result
 }
 
-/// `numkeys key [key …]` and options: the indices of the keys, and up to which number to count.
-fn parse_counted(
-    ctx: &Ctx<'_, '_>,
-    combination: Combination,
-) -> Result<(Range<usize>, usize), CommandError> {
-    let count = args::integer(ctx.argv.at(1)).ok().filter(|count| 0 < *count);
-    let count = count.ok_or(CommandError::NumkeysNotGreater)?;
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    if ctx.argv.len() - 2 < count {
-        return Err(CommandError::NumkeysTooLarge);
-    }
-    let keys = 2..2 + count;
-    let mut args = Args::new(ctx.argv, keys.end);
-    let mut limit = 0;
-    while !args.is_empty() {
-        if args.len() != 1 && args.take("limit") {
-            let argument = args.integer().ok();
-            let argument = argument.and_then(|limit| usize::try_from(limit).ok());
-            limit = argument.ok_or(CommandError::LimitNegative)?;
-        } else if combination != Combination::Union || !args.take("approx") {
-            return Err(CommandError::Syntax);
+/// The arguments of a call that counts.
+struct Counting {
+    /// The arguments that are keys.
+    keys: Range<usize>,
+    /// Up to which number to count.
+    max: usize,
+    is_approximate: bool,
+}
+
+impl Counting {
+    /// `numkeys key [key …] [LIMIT limit]`, and APPROX for unions.
+    fn parse(ctx: &Ctx<'_, '_>, combination: Combination) -> Result<Self, CommandError> {
+        let count = args::integer(ctx.argv.at(1)).ok().filter(|count| 0 < *count);
+        let count = count.ok_or(CommandError::NumkeysNotGreater)?;
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        if ctx.argv.len() - 2 < count {
+            return Err(CommandError::NumkeysTooLarge);
         }
+        let keys = 2..2 + count;
+        let mut args = Args::new(ctx.argv, keys.end);
+        let (mut limit, mut is_approximate) = (0, false);
+        while !args.is_empty() {
+            if args.len() != 1 && args.take("limit") {
+                let argument = args.integer().ok();
+                let argument = argument.and_then(|limit| usize::try_from(limit).ok());
+                limit = argument.ok_or(CommandError::LimitNegative)?;
+            } else if combination == Combination::Union && args.take("approx") {
+                is_approximate = true;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(Self { keys, max: if limit == 0 { usize::MAX } else { limit }, is_approximate })
     }
-    Ok((keys, if limit == 0 { usize::MAX } else { limit }))
 }
 
 /// Looks whether all keys are sets or missing; what has expired is gone after that.
