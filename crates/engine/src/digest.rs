@@ -6,10 +6,11 @@
 //! and its value, and adds a mark if it has a deadline; a database adds the digests of its entries.
 
 use crate::data::Data;
-use base::numbers::IntegerBuffer;
+use base::numbers::{FloatBuffer, IntegerBuffer};
 use sha1_smol::Sha1;
 use store::types::list::{self, End, LargeList};
 use store::types::set::{self, LargeSet};
+use store::types::sorted_set::{self, LargeSortedSet};
 use store::types::stream::{self, Id, Stream};
 use store::{EntryRef, Kind};
 
@@ -95,7 +96,16 @@ impl Digest {
                     });
                 }
             }
-            Kind::Hash | Kind::SortedSet => {}
+            Kind::SortedSet => {
+                let mut digits = FloatBuffer::new();
+                for item in sorted_set::all(entry.form::<LargeSortedSet>()) {
+                    let mut digest = Self::default();
+                    digest.mix(item.member);
+                    digest.mix(digits.format(item.score));
+                    self.add(&digest.0);
+                }
+            }
+            Kind::Hash => {}
         }
         if entry.deadline().is_some() {
             self.add(b"!!expire!!");

@@ -14,6 +14,9 @@ pub const TOO_MANY_CLIENTS: &str = "-ERR max number of clients reached\r\n";
 /// Why a call was not carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CommandError {
+    AddGtLtNx,
+    AddIncrementsMany,
+    AddNxXx,
     AppendTooLarge,
     AppliedInfinite,
     AppliedOverflow,
@@ -91,6 +94,7 @@ pub enum CommandError {
     MultiInsideMulti,
     NoAuth,
     NoAuthHello,
+    NoInputKeys(Box<str>),
     NoKeysInCommand,
     NoScript,
     NoShutdown,
@@ -120,10 +124,15 @@ pub enum CommandError {
     PauseMode,
     ProtocolInvalid,
     ProtocolUnsupported,
+    RangeLimitByRank,
+    RangeNotFloat,
+    RangeNotLex,
+    RangeScoresByLex,
     RankZero,
     ReplyTooLarge,
     SameObject,
     ScanNoValues,
+    ScoreNotANumber,
     Script(Box<str>),
     ScriptArgumentCount,
     ScriptArgumentType,
@@ -165,6 +174,7 @@ pub enum CommandError {
     ValueOutOfRange(&'static str),
     WaitWithoutJournal,
     WatchInsideMulti,
+    WeightNotFloat,
     WrongArity(Box<str>),
     WrongPass,
     WrongType,
@@ -176,6 +186,9 @@ impl CommandError {
     /// The error line without the leading `-` and the line end.
     pub fn text(&self) -> Cow<'static, str> {
         let fixed = match self {
+            Self::AddGtLtNx => "ERR GT, LT, and/or NX options at the same time are not compatible",
+            Self::AddIncrementsMany => "ERR INCR option supports a single increment-element pair",
+            Self::AddNxXx => "ERR XX and NX options at the same time are not compatible",
             Self::AppendTooLarge | Self::StringTooLarge => {
                 "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
             }
@@ -204,8 +217,19 @@ impl CommandError {
             Self::ClientIdInvalid => "ERR Invalid client ID",
             Self::ClientIdNotPositive => "ERR client-id should be greater than 0",
             Self::ImportModeOff => "ERR Server is not in import mode",
+            Self::LimitNegative => "ERR LIMIT can't be negative",
             Self::PauseMode => "ERR CLIENT PAUSE mode must be WRITE or ALL",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+            Self::RangeLimitByRank => {
+                "ERR syntax error, LIMIT is only supported in combination with either \
+                 BYSCORE or BYLEX"
+            }
+            Self::RangeNotFloat => "ERR min or max is not a float",
+            Self::RangeNotLex => "ERR min or max not valid string range item",
+            Self::RangeScoresByLex => {
+                "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+            }
+            Self::ScoreNotANumber => "ERR resulting score is not a number (NaN)",
             Self::UnblockReason => "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
             Self::ClientNameInvalid => {
                 "ERR Client names cannot contain spaces, newlines or special characters."
@@ -260,7 +284,6 @@ impl CommandError {
                  note that when switching between policies at runtime LRU and LFU data will take \
                  some time to adjust."
             }
-            Self::LimitNegative => "ERR LIMIT can't be negative",
             Self::LruNotSelected => {
                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that \
                  when switching between policies at runtime LRU and LFU data will take some time to \
@@ -336,6 +359,7 @@ impl CommandError {
             }
             Self::ValueInfinite => "ERR value cannot be Infinity",
             Self::WatchInsideMulti => "ERR WATCH inside MULTI is not allowed",
+            Self::WeightNotFloat => "ERR weight value is not a float",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
             Self::Stream(error) => return error.text(),
@@ -368,6 +392,9 @@ impl CommandError {
             }
             Self::ClientInfoOption(option) => format!("ERR Unrecognized option '{option}'"),
             Self::ClientType(name) => format!("ERR Unknown client type '{name}'"),
+            Self::NoInputKeys(command) => {
+                format!("ERR at least 1 input key is needed for '{command}' command")
+            }
             Self::NoSuchUser(name) => format!("ERR No such user '{name}'"),
             Self::BadPort(text) => format!("ERR Invalid port '{text}'"),
             Self::ConfigSet(why) => format!("ERR CONFIG SET failed {why}"),

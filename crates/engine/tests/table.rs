@@ -37,7 +37,7 @@ fn facts() -> BTreeMap<String, Facts> {
         let columns: Vec<&str> = line.split('\t').collect();
         let facts = Facts {
             arity: columns[1].parse().unwrap(),
-            group: columns[2].to_owned(),
+            group: columns[2].replace('_', "-"),
             since: columns[3].to_owned(),
             categories: words(columns[4], ",").into_iter().collect(),
             flags: words(columns[5], ",").into_iter().collect(),

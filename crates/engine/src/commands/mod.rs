@@ -19,6 +19,7 @@ mod lolwut;
 mod scripting;
 mod server;
 mod set;
+mod sorted_set;
 mod stream;
 mod string;
 mod string_compare;
@@ -40,6 +41,7 @@ pub const FAMILIES: &[&[Command]] = &[
     scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
+    sorted_set::COMMANDS,
     stream::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,

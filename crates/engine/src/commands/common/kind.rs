@@ -3,7 +3,8 @@
 use base::numbers;
 use store::types::list::{self, LargeList};
 use store::types::set::{self, LargeSet};
-use store::{EntryRef, Kind};
+use store::types::sorted_set::LargeSortedSet;
+use store::{EntryRef, Form, Kind};
 
 /// Longest string that is shown as `embstr`.
 const EMBEDDED_LEN_MAX: usize = 44;
@@ -43,7 +44,10 @@ pub(crate) fn encoding(entry: EntryRef<'_>) -> &'static str {
             set::Encoding::Large => "hashtable",
             set::Encoding::Texts => "listpack",
         },
-        Kind::SortedSet => "skiplist",
+        Kind::SortedSet => match entry.form::<LargeSortedSet>() {
+            Form::Packed(_) => "listpack",
+            Form::Large(_) => "skiplist",
+        },
         Kind::Stream => "stream",
     }
 }

@@ -7,5 +7,6 @@ pub mod help;
 pub(crate) mod kind;
 pub(crate) mod list;
 pub(crate) mod scan;
+pub(crate) mod sorted_set;
 pub(crate) mod text;
 pub mod timeout;

@@ -12,6 +12,7 @@ mod list;
 mod scripting;
 mod server;
 mod set;
+mod sorted_set;
 mod stream;
 mod string;
 mod transactions;
@@ -55,6 +56,7 @@ pub const DOCS: &[&[Doc]] = &[
     scripting::DOCS,
     server::DOCS,
     set::DOCS,
+    sorted_set::DOCS,
     stream::DOCS,
     string::DOCS,
     transactions::DOCS,
