@@ -8,6 +8,7 @@
 use crate::data::Data;
 use base::numbers::{FloatBuffer, IntegerBuffer};
 use sha1_smol::Sha1;
+use store::types::hash::{self, LargeHash};
 use store::types::list::{self, End, LargeList};
 use store::types::set::{self, LargeSet};
 use store::types::sorted_set::{self, LargeSortedSet};
@@ -76,6 +77,17 @@ impl Digest {
         match entry.kind() {
             Kind::String => self.mix(entry.string().bytes()),
             // Families add their types here as they come.
+            Kind::Hash => {
+                for (field, value, deadline) in hash::iter_timed(entry.form::<LargeHash>()) {
+                    let mut pair = Self::default();
+                    pair.mix(field);
+                    pair.mix(value);
+                    if deadline.is_some() {
+                        pair.add(b"!!hexpire!!");
+                    }
+                    self.add(&pair.0);
+                }
+            }
             Kind::List => {
                 let mut digits = IntegerBuffer::new();
                 let elements = list::walk(entry.form::<LargeList>(), End::Head, 0, usize::MAX);
@@ -105,7 +117,6 @@ impl Digest {
                     self.add(&digest.0);
                 }
             }
-            Kind::Hash => {}
         }
         if entry.deadline().is_some() {
             self.add(b"!!expire!!");

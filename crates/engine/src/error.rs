@@ -21,6 +21,7 @@ pub enum CommandError {
     AppliedInfinite,
     AppliedOverflow,
     ArgumentCountInvalid,
+    ArgumentUnknown(Box<str>),
     AuthWithoutPassword,
     BadPort(Box<str>),
     BitArgument,
@@ -68,8 +69,20 @@ pub enum CommandError {
     ExpireFlagsExclusiveNx,
     ExpireOption(Box<str>),
     ExpireTimeInvalid(&'static str),
+    ExpireTimeMissing,
+    ExpireTimeNegative,
+    FieldCount,
+    FieldCountParameter,
+    FieldCountWrong,
+    FieldsArgumentMissing,
+    FieldsInvalid,
+    FieldsMissing,
     FirstDatabaseIndexInvalid,
+    HashValueNotAFloat,
+    HashValueNotAnInteger,
     HelloOption(Box<str>),
+    HsetexConditionExclusive,
+    HsetexTimeExclusive,
     HyperLogLogCorrupt,
     HyperLogLogMissing,
     HyperLogLogNotSparse,
@@ -102,6 +115,7 @@ pub enum CommandError {
     NoSuchUser(Box<str>),
     NotAFloat,
     NotAFloatNamed(&'static str),
+    NotANumberOrInfinity,
     NotAnInteger,
     NotAnIntegerNamed(&'static str),
     NotInTransaction,
@@ -260,6 +274,27 @@ impl CommandError {
             Self::ExpireFlagsExclusiveNx => {
                 "ERR NX and XX, GT or LT options at the same time are not compatible"
             }
+            Self::ExpireTimeMissing => "ERR missing expire time",
+            Self::ExpireTimeNegative => "ERR invalid expire time, must be >= 0",
+            Self::FieldCount => "ERR Number of fields must be a positive integer",
+            Self::FieldCountParameter => "ERR Parameter `numFields` should be greater than 0",
+            Self::FieldCountWrong => {
+                "ERR The `numfields` parameter must match the number of arguments"
+            }
+            Self::FieldsArgumentMissing => "ERR missing FIELDS argument",
+            Self::FieldsInvalid => "ERR invalid number of fields",
+            Self::FieldsMissing => {
+                "ERR Mandatory argument FIELDS is missing or not at the right position"
+            }
+            Self::HashValueNotAFloat => "ERR hash value is not a float",
+            Self::HashValueNotAnInteger => "ERR hash value is not an integer",
+            Self::HsetexConditionExclusive => {
+                "ERR Only one of FXX or FNX arguments can be specified"
+            }
+            Self::HsetexTimeExclusive => {
+                "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"
+            }
+            Self::NotANumberOrInfinity => "ERR value is NaN or Infinity",
             Self::FirstDatabaseIndexInvalid => "ERR invalid first DB index",
             Self::HyperLogLogCorrupt => "INVALIDOBJ Corrupted HLL object detected",
             Self::HyperLogLogMissing => "ERR The specified key does not exist",
@@ -371,6 +406,7 @@ impl CommandError {
     // Length: one arm for each text.
     fn composed(&self) -> String {
         match self {
+            Self::ArgumentUnknown(word) => format!("ERR unknown argument: {word}"),
             Self::BitopTwoSources(operation) => {
                 format!("ERR BITOP {operation} must be called with at least two source keys.")
             }

@@ -38,7 +38,8 @@ fn facts() -> BTreeMap<String, Facts> {
         let facts = Facts {
             arity: columns[1].parse().unwrap(),
             group: columns[2].replace('_', "-"),
-            since: columns[3].to_owned(),
+            // Where the two differ, Redis's version stands behind a tilde.
+            since: columns[3].rsplit('~').next().unwrap().to_owned(),
             categories: words(columns[4], ",").into_iter().collect(),
             flags: words(columns[5], ",").into_iter().collect(),
             keys: words(columns[6], "; ").iter().map(|spec| with_sorted_flags(spec)).collect(),

@@ -12,6 +12,7 @@ mod command;
 mod connection;
 mod debug;
 pub mod docs;
+mod hash;
 mod hyperloglog;
 mod keys;
 mod list;
@@ -34,6 +35,7 @@ pub const FAMILIES: &[&[Command]] = &[
     command::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
+    hash::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
     list::COMMANDS,

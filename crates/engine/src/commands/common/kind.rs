@@ -1,6 +1,7 @@
 //! Names of types and encodings.
 
 use base::numbers;
+use store::types::hash::{self, LargeHash};
 use store::types::list::{self, LargeList};
 use store::types::set::{self, LargeSet};
 use store::types::sorted_set::LargeSortedSet;
@@ -34,7 +35,11 @@ pub(crate) fn named(name: &[u8]) -> Option<Kind> {
 pub(crate) fn encoding(entry: EntryRef<'_>) -> &'static str {
     match entry.kind() {
         Kind::String => string_encoding(entry),
-        Kind::Hash => "hashtable",
+        Kind::Hash => match hash::encoding(entry.form::<LargeHash>()) {
+            hash::Encoding::Packed => "listpack",
+            hash::Encoding::PackedTimed => "listpackex",
+            hash::Encoding::Table => "hashtable",
+        },
         Kind::List => match list::encoding(entry.form::<LargeList>()) {
             list::Encoding::Listpack => "listpack",
             list::Encoding::Quicklist => "quicklist",

@@ -7,6 +7,7 @@ mod argument;
 mod bitmap;
 mod connection;
 mod generic;
+mod hash;
 mod hyperloglog;
 mod list;
 mod scripting;
@@ -51,6 +52,7 @@ pub const DOCS: &[&[Doc]] = &[
     bitmap::DOCS,
     connection::DOCS,
     generic::DOCS,
+    hash::DOCS,
     list::DOCS,
     hyperloglog::DOCS,
     scripting::DOCS,

@@ -1,0 +1,182 @@
+//! Values together with deadlines or deletion: HGETDEL, HGETEX, HSETEX.
+
+use super::fields::{self, FieldList};
+use super::ttl::Done;
+use super::{form, reply_optional};
+use crate::args::{self, Args};
+use crate::command::Outcome;
+use crate::commands::common::deadline::{EX, EXAT, PX, PXAT, TimeForm};
+use crate::context::Ctx;
+use crate::error::CommandError;
+use crate::events;
+use store::types::hash::{self, LargeHash, Ttl};
+
+const TIMES: [(&str, TimeForm); 4] = [("ex", EX), ("px", PX), ("exat", EXAT), ("pxat", PXAT)];
+
+/// `HGETDEL key FIELDS numfields field …` → the values, null for those that are missing; they are
+/// deleted. O(fields).
+pub(super) fn hgetdel(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let (key, now_ms) = (ctx.key(1), ctx.data.now_ms);
+    ctx.data.look_as::<LargeHash>(key)?;
+    let fields = FieldList::parse(Args::new(ctx.argv, 2), ctx.argv, CommandError::FieldCount)?;
+    ctx.reply.array(fields.count);
+    let reply = &mut *ctx.reply;
+    let changed = ctx.data.change::<LargeHash, _>(key, |home| {
+        let mut done = Done::default();
+        for field in fields.iter() {
+            reply_optional(reply, hash::get(form(home), field, now_ms));
+            done.has_deleted |= hash::delete(home, field, now_ms);
+        }
+        done
+    })?;
+    match changed {
+        None => (0..fields.count).for_each(|_| ctx.reply.null()),
+        Some(changed) => changed.result.tell(ctx, changed.is_emptied),
+    }
+    Ok(())
+}
+
+/// `HGETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST] FIELDS numfields field …` → the values,
+/// null for those that are missing. O(fields).
+pub(super) fn hgetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let (key, now_ms) = (ctx.key(1), ctx.data.now_ms);
+    ctx.data.read_as::<LargeHash>(key)?;
+    let mut args = Args::new(ctx.argv, 2);
+    let deadline = take_deadline(&mut args, now_ms, "hgetex")?;
+    let persists = deadline.is_none() && args.take("persist");
+    let fields = FieldList::parse(args, ctx.argv, CommandError::FieldCount)?;
+    ctx.reply.array(fields.count);
+    let reply = &mut *ctx.reply;
+    let mut has_persisted = false;
+    let changed = ctx.data.change::<LargeHash, _>(key, |home| {
+        let mut done = Done::default();
+        for field in fields.iter() {
+            let value = hash::get(form(home), field, now_ms);
+            reply_optional(reply, value);
+            match deadline {
+                _ if value.is_none() => {}
+                Some(deadline) => {
+                    done.set_deadline(home, field, deadline, now_ms);
+                }
+                None if persists => {
+                    let old = hash::deadline(form(home), field, now_ms).flatten();
+                    has_persisted |= old.is_some() && hash::set_deadline(home, field, None, now_ms);
+                }
+                None => {}
+            }
+        }
+        done
+    })?;
+    if has_persisted {
+        ctx.data.changed(key, events::HPERSIST);
+    }
+    match changed {
+        None => (0..fields.count).for_each(|_| ctx.reply.null()),
+        Some(changed) => changed.result.tell(ctx, changed.is_emptied),
+    }
+    Ok(())
+}
+
+/// `HSETEX key [FNX | FXX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL] FIELDS numfields field value …`
+/// → 1, or 0 if none is set because some field is (FNX), or is not (FXX), there. O(fields).
+pub(super) fn hsetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let (key, argv, now_ms) = (ctx.key(1), ctx.argv, ctx.data.now_ms);
+    let options = SetOptions::parse(ctx, now_ms)?;
+    let limits = ctx.settings.types.hash;
+    if !options.is_allowed(ctx)? {
+        ctx.reply.integer(0);
+        return Ok(());
+    }
+    let is_past = matches!(options.ttl, Some(Ttl::At(deadline)) if deadline <= now_ms);
+    let ttl = options.ttl.filter(|_| !is_past).unwrap_or(Ttl::Clear);
+    let changed = ctx.data.create::<LargeHash, _>(key, |home| {
+        for at in (options.first..argv.len()).step_by(2) {
+            hash::set(home, argv.at(at), argv.at(at + 1), ttl, now_ms, limits);
+        }
+        // What is set with a deadline that has passed is gone at once, and so is what was there.
+        let fields = (options.first..argv.len()).step_by(2).filter(|_| is_past);
+        fields.for_each(|at| {
+            hash::delete(home, argv.at(at), now_ms);
+        });
+    })?;
+    ctx.data.changed(key, events::HSET);
+    if is_past {
+        ctx.data.noted(key, events::HDEL);
+    } else if matches!(ttl, Ttl::At(_)) {
+        ctx.data.noted(key, events::HEXPIRE);
+    }
+    if changed.is_emptied {
+        ctx.data.noted(key, events::DEL);
+    }
+    ctx.reply.integer(1);
+    Ok(())
+}
+
+/// Takes an `EX seconds`-like option if one is next.
+fn take_deadline(
+    args: &mut Args<'_>,
+    now_ms: u64,
+    command: &'static str,
+) -> Result<Option<u64>, CommandError> {
+    let Some((_, form)) = TIMES.into_iter().find(|(word, _)| args.take(word)) else {
+        return Ok(None);
+    };
+    let time = args.next().ok_or(CommandError::ExpireTimeMissing)?;
+    fields::deadline(form, time, now_ms, command).map(Some)
+}
+
+/// The options of HSETEX.
+#[derive(Default)]
+struct SetOptions {
+    /// Whether all fields must be there, or none of them.
+    wants_present: Option<bool>,
+    ttl: Option<Ttl>,
+    /// The argument that is the first field.
+    first: usize,
+}
+
+impl SetOptions {
+    fn parse(ctx: &Ctx<'_, '_>, now_ms: u64) -> Result<Self, CommandError> {
+        let mut options = Self::default();
+        let mut args = Args::new(ctx.argv, 2);
+        while let Some(word) = args.peek() {
+            let is_time = TIMES.iter().any(|(name, _)| args::is_word(word, name));
+            let is_keep = args::is_word(word, "keepttl");
+            if is_time || is_keep {
+                if options.ttl.is_some() {
+                    return Err(CommandError::HsetexTimeExclusive);
+                }
+                options.ttl = match take_deadline(&mut args, now_ms, "hsetex")? {
+                    Some(deadline) => Some(Ttl::At(deadline)),
+                    None => args.next().map(|_| Ttl::Keep),
+                };
+            } else if args.take("fnx") || args.take("fxx") {
+                if options.wants_present.is_some() {
+                    return Err(CommandError::HsetexConditionExclusive);
+                }
+                options.wants_present = Some(args::is_word(word, "fxx"));
+            } else if args.take("fields") {
+                let count = args.next().and_then(base::numbers::parse_i64);
+                let count = count.filter(|count| 0 < *count).ok_or(CommandError::FieldsInvalid)?;
+                if usize::try_from(count).ok().and_then(|n| n.checked_mul(2)) != Some(args.len()) {
+                    return Err(CommandError::WrongArity(ctx.entry.full_name.clone()));
+                }
+                options.first = args.position();
+                return Ok(options);
+            } else {
+                return Err(CommandError::ArgumentUnknown(args::shown(word)));
+            }
+        }
+        Err(CommandError::FieldsArgumentMissing)
+    }
+
+    /// Whether the fields that are there allow the call.
+    fn is_allowed(&self, ctx: &mut Ctx<'_, '_>) -> Result<bool, CommandError> {
+        let (key, argv, now_ms) = (ctx.key(1), ctx.argv, ctx.data.now_ms);
+        let hash = ctx.data.look_as::<LargeHash>(key)?;
+        let Some(wants_present) = self.wants_present else { return Ok(true) };
+        let is_present =
+            |at: usize| hash.is_some_and(|hash| hash::contains(hash, argv.at(at), now_ms));
+        Ok((self.first..argv.len()).step_by(2).all(|at| is_present(at) == wants_present))
+    }
+}

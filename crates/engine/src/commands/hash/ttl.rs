@@ -1,0 +1,214 @@
+//! Deadlines of fields: HEXPIRE, HTTL, HPERSIST and their relatives.
+
+use super::fields::{self, FieldList};
+use super::form;
+use crate::args::Args;
+use crate::command::Outcome;
+use crate::commands::common::deadline::{EX, EXAT, PX, PXAT, TimeForm};
+use crate::context::Ctx;
+use crate::error::CommandError;
+use crate::events;
+use store::Entry;
+use store::types::hash::{self, LargeHash};
+
+/// What is said of a field that is not there.
+const MISSING: i64 = -2;
+/// What is said of a field without a deadline.
+const LASTING: i64 = -1;
+
+/// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field …` → for each field 1 if it has
+/// the deadline, 2 if that has passed and it is gone, 0 if the condition fails, -2 if it is missing.
+/// O(fields).
+pub(super) fn hexpire(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    expire(ctx, EX, "hexpire")
+}
+
+/// `HEXPIREAT key unix-seconds …` → as HEXPIRE. O(fields).
+pub(super) fn hexpireat(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    expire(ctx, EXAT, "hexpireat")
+}
+
+/// `HPEXPIRE key milliseconds …` → as HEXPIRE. O(fields).
+pub(super) fn hpexpire(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    expire(ctx, PX, "hpexpire")
+}
+
+/// `HPEXPIREAT key unix-milliseconds …` → as HEXPIRE. O(fields).
+pub(super) fn hpexpireat(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    expire(ctx, PXAT, "hpexpireat")
+}
+
+/// `HTTL key FIELDS numfields field …` → seconds left of each field; -1 if it lasts, -2 if it is
+/// missing. O(fields).
+pub(super) fn httl(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    show(ctx, |deadline, now_ms| to_seconds(deadline.saturating_sub(now_ms)))
+}
+
+/// `HPTTL key FIELDS numfields field …` → as HTTL, in milliseconds. O(fields).
+pub(super) fn hpttl(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    show(ctx, u64::saturating_sub)
+}
+
+/// `HEXPIRETIME key FIELDS numfields field …` → deadlines in Unix seconds, as HTTL. O(fields).
+pub(super) fn hexpiretime(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    show(ctx, |deadline, _| to_seconds(deadline))
+}
+
+/// `HPEXPIRETIME key FIELDS numfields field …` → as HEXPIRETIME, in milliseconds. O(fields).
+pub(super) fn hpexpiretime(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    show(ctx, |deadline, _| deadline)
+}
+
+/// `HPERSIST key FIELDS numfields field …` → for each field 1 if it had a deadline, which it has no
+/// longer, -1 if it had none, -2 if it is missing. O(fields).
+pub(super) fn hpersist(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let (key, now_ms) = (ctx.key(1), ctx.data.now_ms);
+    ctx.data.look_as::<LargeHash>(key)?;
+    let fields = FieldList::parse(Args::new(ctx.argv, 2), ctx.argv, CommandError::FieldCount)?;
+    ctx.reply.array(fields.count);
+    let reply = &mut *ctx.reply;
+    let changed = ctx.data.change::<LargeHash, _>(key, |home| {
+        let mut has_changed = false;
+        for field in fields.iter() {
+            let answer = match hash::deadline(form(home), field, now_ms) {
+                None => MISSING,
+                Some(None) => LASTING,
+                Some(Some(_)) => {
+                    has_changed |= hash::set_deadline(home, field, None, now_ms);
+                    1
+                }
+            };
+            reply.integer(answer);
+        }
+        has_changed
+    })?;
+    match changed {
+        None => (0..fields.count).for_each(|_| ctx.reply.integer(MISSING)),
+        Some(changed) if changed.result => ctx.data.changed(key, events::HPERSIST),
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+fn expire(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) -> Outcome {
+    let (key, now_ms) = (ctx.key(1), ctx.data.now_ms);
+    ctx.data.look_as::<LargeHash>(key)?;
+    let deadline = fields::deadline(form, ctx.argv.at(2), now_ms, command)?;
+    let mut args = Args::new(ctx.argv, 3);
+    let condition = Condition::take(&mut args);
+    let fields = FieldList::parse(args, ctx.argv, CommandError::FieldCountParameter)?;
+    ctx.reply.array(fields.count);
+    let reply = &mut *ctx.reply;
+    let changed = ctx.data.change::<LargeHash, _>(key, |home| {
+        let mut done = Done::default();
+        for field in fields.iter() {
+            let answer = match hash::deadline(super::form(home), field, now_ms) {
+                None => MISSING,
+                Some(old) if !condition.allows(old, deadline) => 0,
+                Some(_) => done.set_deadline(home, field, deadline, now_ms),
+            };
+            reply.integer(answer);
+        }
+        done
+    })?;
+    let Some(changed) = changed else {
+        (0..fields.count).for_each(|_| ctx.reply.integer(MISSING));
+        return Ok(());
+    };
+    changed.result.tell(ctx, changed.is_emptied);
+    Ok(())
+}
+
+fn show(ctx: &mut Ctx<'_, '_>, show: impl Fn(u64, u64) -> u64) -> Outcome {
+    let now_ms = ctx.data.now_ms;
+    let hash = ctx.data.read_as::<LargeHash>(ctx.key(1))?;
+    let fields = FieldList::parse(Args::new(ctx.argv, 2), ctx.argv, CommandError::FieldCount)?;
+    ctx.reply.array(fields.count);
+    for field in fields.iter() {
+        let answer = match hash.and_then(|hash| hash::deadline(hash, field, now_ms)) {
+            None => MISSING,
+            Some(None) => LASTING,
+            Some(Some(deadline)) => i64::try_from(show(deadline, now_ms)).unwrap_or(i64::MAX),
+        };
+        ctx.reply.integer(answer);
+    }
+    Ok(())
+}
+
+/// A begun second is a whole one.
+fn to_seconds(ms: u64) -> u64 {
+    ms.div_ceil(1000)
+}
+
+/// What must hold of a field's present deadline.
+#[derive(Clone, Copy)]
+enum Condition {
+    Always,
+    IsEarlier,
+    IsLater,
+    IsMissing,
+    IsThere,
+}
+
+impl Condition {
+    fn take(args: &mut Args<'_>) -> Self {
+        let words = [
+            ("gt", Self::IsEarlier),
+            ("lt", Self::IsLater),
+            ("nx", Self::IsMissing),
+            ("xx", Self::IsThere),
+        ];
+        let taken = words.into_iter().find(|(word, _)| args.take(word));
+        taken.map_or(Self::Always, |(_, condition)| condition)
+    }
+
+    /// Whether `new` may take the place of `old`; a field without a deadline lasts forever.
+    fn allows(self, old: Option<u64>, new: u64) -> bool {
+        match self {
+            Self::Always => true,
+            Self::IsEarlier => old.is_some_and(|old| old < new),
+            Self::IsLater => old.is_none_or(|old| new < old),
+            Self::IsMissing => old.is_none(),
+            Self::IsThere => old.is_some(),
+        }
+    }
+}
+
+/// What became of fields that were given a deadline.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) has_deleted: bool,
+    pub(super) has_updated: bool,
+}
+
+impl Done {
+    /// Gives a field that is there a deadline, or deletes it if that has passed: answers 1 or 2.
+    pub(super) fn set_deadline(
+        &mut self,
+        home: &mut Entry,
+        field: &[u8],
+        deadline: u64,
+        now_ms: u64,
+    ) -> i64 {
+        if deadline <= now_ms {
+            self.has_deleted |= hash::delete(home, field, now_ms);
+            return 2;
+        }
+        self.has_updated |= hash::set_deadline(home, field, Some(deadline), now_ms);
+        1
+    }
+
+    /// Tells of it.
+    pub(super) fn tell(&self, ctx: &mut Ctx<'_, '_>, is_emptied: bool) {
+        let key = ctx.key(1);
+        if self.has_updated {
+            ctx.data.changed(key, events::HEXPIRE);
+        }
+        if self.has_deleted {
+            ctx.data.changed(key, events::HDEL);
+        }
+        if is_emptied {
+            ctx.data.noted(key, events::DEL);
+        }
+    }
+}
