@@ -114,15 +114,20 @@ impl Blocking {
     }
 
     /// Ends the wait of a client: as if its time had run out, or with an error. `None` if it does not
-    /// wait. The caller wakes the token.
-    pub fn unblock(&self, client: u64, with_error: bool) -> Option<base::lock::Token> {
+    /// wait. The caller wakes the token; `relax` is called while somebody runs the client's call.
+    pub fn unblock(
+        &self,
+        client: u64,
+        with_error: bool,
+        relax: impl Fn(),
+    ) -> Option<base::lock::Token> {
         let waiter = self.stripe(client).lock().get(&client).map(Arc::clone)?;
         let end = if with_error { End::Unblocked } else { End::TimedOut };
         // Who has claimed it is in the middle of a call and either serves it or lets go of it soon.
         let is_ended = loop {
             match waiter.try_end(end) {
                 Some(is_ended) => break is_ended,
-                None => std::hint::spin_loop(),
+                None => relax(),
             }
         };
         is_ended.then(|| {

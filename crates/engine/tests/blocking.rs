@@ -182,8 +182,8 @@ fn others_may_end_a_wait() {
         [(false, "*-1"), (true, "-UNBLOCKED client unblocked via CLIENT UNBLOCK")]
     {
         a.blocks("tpop k 0");
-        assert_eq!(world.engine.blocking.unblock(3, with_error), Some(Token(3)));
-        assert_eq!(world.engine.blocking.unblock(3, with_error), None);
+        assert_eq!(world.engine.blocking.unblock(3, with_error, || {}), Some(Token(3)));
+        assert_eq!(world.engine.blocking.unblock(3, with_error, || {}), None);
         assert_eq!(a.look(), reply);
     }
     assert_eq!((world.engine.blocking.count(), world.places()), (0, 0));

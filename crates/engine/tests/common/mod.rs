@@ -100,7 +100,10 @@ impl Client<'_> {
         if self.session.blocked.is_none() {
             return is_done.then(|| reply.to_vec());
         }
-        self.engine.blocking.unblock(self.session.id, false).expect("it has just begun to wait");
+        self.engine
+            .blocking
+            .unblock(self.session.id, false, || {})
+            .expect("it has just begun to wait");
         let limits = |_: &Session| resp::Limits::authenticated(1 << 20);
         let parser = &mut resp::RequestParser::default();
         self.executor.serve(&mut self.session, parser, limits, b"", &mut reply);

@@ -318,8 +318,9 @@ fn unblock(ctx: &mut Ctx<'_, '_>) -> Outcome {
         }
     }
     let id = args::integer(ctx.argv.at(2))?;
-    let unblocked =
-        u64::try_from(id).ok().and_then(|id| ctx.engine.blocking.unblock(id, with_error));
+    let unblocked = u64::try_from(id)
+        .ok()
+        .and_then(|id| ctx.engine.blocking.unblock(id, with_error, || ctx.host.relax()));
     ctx.engine.wake_all(unblocked.into_iter().collect());
     ctx.reply.integer(i64::from(unblocked.is_some()));
     Ok(())
