@@ -66,7 +66,7 @@ pub(crate) const COMMANDS: &[Command] = &[
 fn pfadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let key = ctx.key(1);
     let is_new = ensure(ctx, key)?;
-    let (argv, sparse_len_max) = (ctx.argv, hyperloglog::SPARSE_LEN_MAX);
+    let (argv, sparse_len_max) = (ctx.argv, ctx.settings.types.hyperloglog.sparse_bytes_max);
     let mut is_changed = is_new;
     let added = ctx.data.edit(key, |entry| {
         entry.as_mut().set_raw(true);
@@ -141,7 +141,7 @@ fn pfmerge(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let is_dense = merge(ctx, &mut registers)?;
     let key = ctx.key(1);
     ensure(ctx, key)?;
-    let sparse_len_max = hyperloglog::SPARSE_LEN_MAX;
+    let sparse_len_max = ctx.settings.types.hyperloglog.sparse_bytes_max;
     ctx.data.edit(key, |entry| {
         entry.as_mut().set_raw(true);
         hyperloglog::raise_all(entry, &registers, is_dense, sparse_len_max)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use engine::settings::{Access, MemoryPolicy};
 use store::types::limits::{
-    HashLimits, Limits, ListLimits, SetLimits, SortedSetLimits, StreamLimits,
+    HashLimits, HyperLogLogLimits, Limits, ListLimits, SetLimits, SortedSetLimits, StreamLimits,
 };
 
 use super::special::{OutputLimit, SavePoint};
@@ -129,7 +129,6 @@ pub struct Settings {
 
     /// How large values may be in their small forms.
     pub limits: Limits,
-    pub hll_sparse_max_bytes: u64,
 
     pub busy_reply_threshold_ms: u64,
 
@@ -219,7 +218,6 @@ impl Settings {
             appendonly: read.flag("appendonly"),
             save: read.save_points("save"),
             limits: limits(&read),
-            hll_sparse_max_bytes: read.number("hll-sparse-max-bytes"),
             busy_reply_threshold_ms: read.number("busy-reply-threshold"),
             always_show_logo: read.flag("always-show-logo"),
             latency_monitor_threshold_ms: read.number("latency-monitor-threshold"),
@@ -242,6 +240,7 @@ fn limits(read: &Reader<'_>) -> Limits {
             packed_entries_max: read.number("hash-max-listpack-entries"),
             packed_value_max: read.number("hash-max-listpack-value"),
         },
+        hyperloglog: HyperLogLogLimits { sparse_bytes_max: read.number("hll-sparse-max-bytes") },
         list: ListLimits { chunk_max: read.number("list-max-listpack-size") },
         set: SetLimits {
             integers_max: read.number("set-max-intset-entries"),

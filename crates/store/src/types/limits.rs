@@ -1,5 +1,7 @@
 //! How large values may be in their small forms; the settings fill these in.
 
+use super::hyperloglog::SPARSE_LEN_MAX;
+
 /// When hashes turn large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashLimits {
@@ -12,6 +14,19 @@ pub struct HashLimits {
 impl Default for HashLimits {
     fn default() -> Self {
         Self { packed_entries_max: 512, packed_value_max: 64 }
+    }
+}
+
+/// When HyperLogLogs turn dense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HyperLogLogLimits {
+    /// Longest sparse one, in bytes.
+    pub sparse_bytes_max: usize,
+}
+
+impl Default for HyperLogLogLimits {
+    fn default() -> Self {
+        Self { sparse_bytes_max: SPARSE_LEN_MAX }
     }
 }
 
@@ -80,6 +95,8 @@ impl Default for StreamLimits {
 pub struct Limits {
     /// Of hashes.
     pub hash: HashLimits,
+    /// Of HyperLogLogs.
+    pub hyperloglog: HyperLogLogLimits,
     /// Of lists.
     pub list: ListLimits,
     /// Of sets.
