@@ -382,6 +382,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let mut value = Vec::new();
     sum.ok_or(CommandError::IncrementNotFinite)?.append_to(&mut value);
     replace(ctx, key, &value);
+    ctx.data.edit(key, |entry| entry.as_mut().set_text(true));
     ctx.data.changed(key, events::INCRBYFLOAT);
     ctx.reply.bulk(&value);
     Ok(())

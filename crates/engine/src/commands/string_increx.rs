@@ -71,6 +71,7 @@ fn store<N: Number>(
     let mut text = Vec::new();
     new.append_to(&mut text);
     ctx.data.set_string(key, &text, deadline);
+    ctx.data.edit(key, |entry| entry.as_mut().set_text(N::IS_TEXT));
     ctx.data.changed(key, N::EVENT);
     if time.is_some() {
         ctx.data.noted(key, events::EXPIRE);
@@ -110,6 +111,8 @@ trait Number: Copy {
     const MIN: Self;
     const MAX: Self;
     const EVENT: Event;
+    /// Whether what is stored counts as text even if it looks like an integer.
+    const IS_TEXT: bool;
     /// The way from one number to another is no number.
     const DISTANCE_ERROR: CommandError;
 
@@ -127,6 +130,7 @@ impl Number for i64 {
     const MIN: Self = Self::MIN;
     const MAX: Self = Self::MAX;
     const EVENT: Event = events::INCRBY;
+    const IS_TEXT: bool = false;
     const DISTANCE_ERROR: CommandError = CommandError::AppliedOverflow;
 
     fn parse(text: &[u8], what: &'static str) -> Result<Self, CommandError> {
@@ -163,6 +167,7 @@ impl Number for LongDouble {
     const MIN: Self = Self::MIN;
     const MAX: Self = Self::MAX;
     const EVENT: Event = events::INCRBYFLOAT;
+    const IS_TEXT: bool = true;
     const DISTANCE_ERROR: CommandError = CommandError::AppliedInfinite;
 
     fn parse(text: &[u8], what: &'static str) -> Result<Self, CommandError> {

@@ -223,6 +223,7 @@ impl Entry {
             StringRef::Shared(value) => Self::shared(key, Arc::clone(value), deadline, clock),
         };
         copy.as_mut().set_raw(source.is_raw());
+        copy.as_mut().set_text(source.is_text());
         copy
     }
 
@@ -376,6 +377,12 @@ impl<'a> EntryRef<'a> {
         self.raw.header().is_raw()
     }
 
+    /// Whether the string is no integer, even if it looks like one: a sum of decimal fractions.
+    #[inline]
+    pub fn is_text(self) -> bool {
+        self.raw.header().is_text()
+    }
+
     /// Which pass over the expiry index has seen it.
     pub(crate) fn expiry_pass(self) -> bool {
         self.raw.header().expiry_pass()
@@ -461,6 +468,13 @@ impl<'a> EntryMut<'a> {
         let mut header = self.raw.header();
         header.set_expiry_pass(old.expiry_pass());
         header.set_used(old.is_used());
+        self.raw.set_header(header);
+    }
+
+    /// Says whether the string is no integer, even if it looks like one.
+    pub fn set_text(&mut self, text: bool) {
+        let mut header = self.raw.header();
+        header.set_text(text);
         self.raw.set_header(header);
     }
 
@@ -634,6 +648,7 @@ impl Raw {
         header.set_clock(clock);
         header.set_value_len(value.len());
         header.set_raw(false);
+        header.set_text(false);
         self.set_header(header);
         self.write_value(value);
     }

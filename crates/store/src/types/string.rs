@@ -57,7 +57,7 @@ pub fn encoding(entry: EntryRef<'_>) -> Encoding {
     let bytes = entry.string().bytes();
     if entry.is_raw() {
         Encoding::Raw
-    } else if bytes.len() <= INTEGER_LEN_MAX && parse_i64(bytes).is_some() {
+    } else if !entry.is_text() && bytes.len() <= INTEGER_LEN_MAX && parse_i64(bytes).is_some() {
         Encoding::Integer
     } else if bytes.len() <= EMBEDDED_LEN_MAX {
         Encoding::Embedded
@@ -149,6 +149,12 @@ mod tests {
         append(&mut edited, b"2");
         assert_eq!(encoding(edited.as_ref()), Encoding::Raw);
         replace(&mut edited, b"13");
+        assert_eq!(encoding(edited.as_ref()), Encoding::Integer);
+        edited.as_mut().set_text(true);
+        assert_eq!(encoding(edited.as_ref()), Encoding::Embedded);
+        let copy = Entry::duplicate(edited.as_ref(), b"copy");
+        assert_eq!(encoding(copy.as_ref()), Encoding::Embedded);
+        replace(&mut edited, b"14");
         assert_eq!(encoding(edited.as_ref()), Encoding::Integer);
     }
 }

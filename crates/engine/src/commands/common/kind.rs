@@ -59,7 +59,7 @@ pub(crate) fn encoding(entry: EntryRef<'_>) -> &'static str {
 
 /// The integer that a string is shown to be encoded as.
 pub(crate) fn encoded_integer(entry: EntryRef<'_>) -> Option<i64> {
-    if entry.kind() != Kind::String || entry.is_raw() {
+    if entry.kind() != Kind::String || entry.is_raw() || entry.is_text() {
         return None;
     }
     numbers::parse_i64(entry.string().bytes())

@@ -10,7 +10,8 @@
 //!         55  the string was made by an edit (its encoding is called raw)
 //!         56  which pass of the expiry index has seen the entry
 //!         57  used since it was written first
-//!     58..64  free: the cut needs some
+//!         58  the string is no integer, whatever it looks like (its encoding is called embstr)
+//!     59..64  free: the cut needs some
 //! ```
 
 use super::Kind;
@@ -30,6 +31,7 @@ const POINTER: u64 = 1 << 54;
 const RAW: u64 = 1 << 55;
 const EXPIRY_PASS: u64 = 1 << 56;
 const USED: u64 = 1 << 57;
+const TEXT: u64 = 1 << 58;
 
 /// The packed facts of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,11 @@ impl Header {
     #[inline]
     pub(super) fn set_raw(&mut self, on: bool) {
         self.set(RAW, on);
+    }
+
+    #[inline]
+    pub(super) fn set_text(&mut self, on: bool) {
+        self.set(TEXT, on);
     }
 
     #[inline]
@@ -127,6 +134,11 @@ impl Header {
     #[inline]
     pub(super) fn is_raw(self) -> bool {
         self.0 & RAW != 0
+    }
+
+    #[inline]
+    pub(super) fn is_text(self) -> bool {
+        self.0 & TEXT != 0
     }
 
     #[inline]
