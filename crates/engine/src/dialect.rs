@@ -1,5 +1,7 @@
 //! The facts in which Redis 8 and Valkey 9 contradict each other, in one table.
 
+use crate::error::CommandError;
+
 /// Which of the two a server answers like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Dialect {
@@ -12,6 +14,11 @@ pub enum Dialect {
 pub struct Differences {
     /// Whether NOAUTH comes before any other error of a call.
     pub asks_for_password_first: bool,
+    /// Whether CLIENT LIST and KILL say of an id that is no number that the syntax is wrong, and
+    /// refuse those that no client can have.
+    pub client_ids_are_checked: bool,
+    /// Whether the error of a script names the script beside the line.
+    pub errors_show_script: bool,
     /// `server` of HELLO.
     pub hello_server: &'static str,
     /// `version` of HELLO.
@@ -34,6 +41,8 @@ pub struct Differences {
 
 static REDIS: Differences = Differences {
     asks_for_password_first: false,
+    client_ids_are_checked: false,
+    errors_show_script: true,
     hello_server: "redis",
     hello_version: "8.0.6",
     redis_version: "8.0.6",
@@ -47,6 +56,8 @@ static REDIS: Differences = Differences {
 
 static VALKEY: Differences = Differences {
     asks_for_password_first: true,
+    client_ids_are_checked: true,
+    errors_show_script: false,
     hello_server: "valkey",
     hello_version: "9.1.2",
     redis_version: "7.2.4",
@@ -59,6 +70,14 @@ static VALKEY: Differences = Differences {
 };
 
 impl Dialect {
+    /// An error of a call from a script, in the words of this dialect.
+    pub fn script_error(self, error: CommandError) -> CommandError {
+        match self {
+            Self::Redis => error,
+            Self::Valkey => error.in_valkey_scripts(),
+        }
+    }
+
     /// The row of this dialect.
     pub fn differences(self) -> &'static Differences {
         match self {

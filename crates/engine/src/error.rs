@@ -484,6 +484,20 @@ impl CommandError {
         }
     }
 
+    /// The same error in the words that Valkey has for calls from scripts.
+    #[must_use]
+    pub fn in_valkey_scripts(self) -> Self {
+        let text = match self {
+            Self::NotInScript => "ERR This Valkey command is not allowed from script",
+            Self::ScriptArgumentType => "ERR Command arguments must be strings or integers",
+            Self::ScriptNoArguments => "ERR Please specify at least one argument for this call",
+            Self::ScriptUnknownCommand => "ERR Unknown command called from script",
+            Self::ScriptWrongArity => "ERR Wrong number of args calling command from script",
+            other => return other,
+        };
+        Self::Line(text.into())
+    }
+
     /// As [`CommandError::text`], in bytes: what a client sent is shown as it was.
     pub fn line(&self) -> Cow<'static, [u8]> {
         match self {

@@ -6,6 +6,7 @@ use super::{Digest, Script};
 use crate::admit;
 use crate::command::{Flags, Outcome};
 use crate::context::{Ctx, Origin};
+use crate::dialect::Dialect;
 use crate::error::CommandError;
 use crate::table::{Entry, Lookup};
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value, Variadic};
@@ -166,7 +167,7 @@ impl Interpreter {
         let shows_booleans = run.protocol.get() == Protocol::Resp3;
         match result.map_err(lua_failure)? {
             (true, value) => convert::reply(ctx.reply, &value, shows_booleans),
-            (false, error) => Err(failure(&error, script)),
+            (false, error) => Err(failure(&error, script, ctx.settings.dialect)),
         }
     }
 
@@ -212,13 +213,16 @@ impl Run<'_, '_, '_> {
         let mut buffers = self.buffers.borrow_mut();
         let Buffers { arguments, argument, reply, flat } = &mut *buffers;
         if let Err(error) = collect(values, arguments, argument) {
-            return error_value(lua, &error);
+            return error_value(lua, &self.worded(error));
         }
         let argv = arguments.argv();
         let mut ctx = self.ctx.borrow_mut();
         let entry = match self.admit(&ctx, argv) {
             Ok(entry) => entry,
-            Err(error) => return error_value(lua, &error),
+            Err(error) => {
+                drop(ctx);
+                return error_value(lua, &self.worded(error));
+            }
         };
         reply.clear();
         reply.set_protocol(self.protocol.get());
@@ -281,6 +285,11 @@ impl Run<'_, '_, '_> {
         }
         self.ctx.borrow().host.log(level, &String::from_utf8_lossy(&line));
         Ok(())
+    }
+
+    /// An error of a call in the words of the dialect.
+    fn worded(&self, error: CommandError) -> CommandError {
+        self.ctx.borrow().settings.dialect.script_error(error)
     }
 
     /// What os.clock() says: seconds of some clock that goes on evenly.
@@ -379,7 +388,7 @@ fn error_value(lua: &Lua, error: &CommandError) -> mlua::Result<(bool, Value)> {
 }
 
 /// The reply for a script that ended with an error.
-fn failure(error: &Value, script: &Script) -> CommandError {
+fn failure(error: &Value, script: &Script, dialect: Dialect) -> CommandError {
     let Value::Table(table) = error else {
         return CommandError::Script(format!("{error:?}").into());
     };
@@ -388,7 +397,10 @@ fn failure(error: &Value, script: &Script) -> CommandError {
     let digest = String::from_utf8_lossy(&script.digest);
     let text = text.replace(['\r', '\n'], " ");
     let line = match table.raw_get::<Option<usize>>("where") {
-        Ok(Some(line)) => format!("{text} script: {digest}, on @user_script:{line}."),
+        Ok(Some(line)) if dialect.differences().errors_show_script => {
+            format!("{text} script: {digest}, on @user_script:{line}.")
+        }
+        Ok(Some(line)) => format!("{text} script: on @user_script:{line}."),
         _ => format!("{text} script: {digest}"),
     };
     CommandError::Line(line.into())

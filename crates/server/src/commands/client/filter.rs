@@ -93,7 +93,10 @@ impl Condition {
         used_for: Use,
     ) -> Result<Self, CommandError> {
         if name == b"id" {
-            return Self::parse_ids(args, used_for);
+            return match ctx.settings.dialect.differences().client_ids_are_checked {
+                true => Self::parse_checked_ids(args),
+                false => Self::parse_ids(args, used_for),
+            };
         }
         let value = args.required()?;
         let text = value.to_vec();
@@ -121,6 +124,20 @@ impl Condition {
             b"user" => Self::User(text),
             _ => return Err(CommandError::Syntax),
         })
+    }
+
+    fn parse_checked_ids(args: &mut Args<'_>) -> Result<Self, CommandError> {
+        let mut ids = Vec::new();
+        while let Some(word) = args.peek() {
+            match args::integer(word) {
+                Ok(id) if 0 < id => ids.push(id.unsigned_abs()),
+                Ok(_) => return Err(CommandError::ClientIdNotPositive),
+                Err(_) if !ids.is_empty() => break,
+                Err(_) => return Err(CommandError::Syntax),
+            }
+            args.next();
+        }
+        if ids.is_empty() { Err(CommandError::Syntax) } else { Ok(Self::Ids(ids)) }
     }
 
     fn parse_ids(args: &mut Args<'_>, used_for: Use) -> Result<Self, CommandError> {
