@@ -137,8 +137,11 @@ fn expand(items: &[Item], rng: &mut Rng, words: &mut Vec<Vec<u8>>) {
 /// One command in twenty-five loses a word, gains one, or has words exchanged.
 fn damage(words: &mut Vec<Vec<u8>>, rng: &mut Rng) {
     // Each server has cursors of its own; all but 0 mean nothing to another.
-    let is_scan = words.first().is_some_and(|word| word.eq_ignore_ascii_case(b"scan"));
-    if words.len() < 2 || is_scan || rng.below(25) != 0 {
+    // And of a set one takes any member, but all of them are the same.
+    let is_whole = |word: &Vec<u8>| {
+        [&b"scan"[..], b"sscan", b"spop"].iter().any(|name| word.eq_ignore_ascii_case(name))
+    };
+    if words.len() < 2 || words.first().is_some_and(is_whole) || rng.below(25) != 0 {
         return;
     }
     // The first word stays: what it is decides how replies are compared.

@@ -44,6 +44,8 @@ pub(super) fn draw(name: &str, rng: &mut Rng) -> Vec<Vec<u8>> {
     match name {
         "key" => vec![key(rng)],
         "keys" => (0..=rng.index(3)).map(|_| key(rng)).collect(),
+        "bit" => vec![bit(rng)],
+        "field" => vec![field(rng), mostly(["0", "3", "#1", "17"], &["-1", "#-1", "abc"], rng)],
         "value" => vec![value(rng)],
         "pairs" => (0..=rng.index(3)).flat_map(|_| [key(rng), value(rng)]).collect(),
         "int" => vec![one_of(INTEGERS, rng)],
@@ -84,6 +86,23 @@ fn value(rng: &mut Rng) -> Vec<u8> {
             rng.fill(&mut bytes);
             bytes
         }
+    }
+}
+
+/// A far bit would make a string of half a gigabyte; beyond the limit it is an error.
+fn bit(rng: &mut Rng) -> Vec<u8> {
+    match rng.below(10) {
+        0 => one_of(&["-1", "abc", "4294967296", "1.5"], rng),
+        1 => rng.below(200_000).to_string().into_bytes(),
+        _ => rng.below(100).to_string().into_bytes(),
+    }
+}
+
+fn field(rng: &mut Rng) -> Vec<u8> {
+    match rng.below(12) {
+        0 => one_of(&["u64", "i65", "i0", "U8", "x8", "u"], rng),
+        1..4 => one_of(&["u8", "i8", "i64", "u63", "u1", "i1"], rng),
+        bits => format!("{}{}", if bits % 2 == 0 { 'u' } else { 'i' }, 1 + rng.below(63)).into(),
     }
 }
 
