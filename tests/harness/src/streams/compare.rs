@@ -46,7 +46,15 @@ struct Difference {
     theirs: &'static str,
 }
 
-const DIFFERENCES: &[Difference] = &[];
+const DIFFERENCES: &[Difference] = &[
+    // Without an end the range goes to the end, as in Valkey 8.
+    Difference {
+        reference: "redis>=1",
+        command: "bitcount",
+        ours: ":",
+        theirs: "-ERR syntax error",
+    },
+];
 
 /// What the comparison needs to know about a connection: the commands that EXEC will run.
 #[derive(Default)]
