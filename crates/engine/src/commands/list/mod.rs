@@ -14,6 +14,7 @@ use crate::events::{self, Event};
 use crate::keys::{self, KeySpec};
 use std::ops::Range;
 use store::types::list::{self, End, LargeList, Place};
+use store::{Entry, Home};
 
 const ROW: Command =
     Command { reach: Reach::Keys, group: Group::List, acl: Categories::LIST, ..Command::NEW };
@@ -22,6 +23,9 @@ const GROW_FAST: Flags = GROW.with(Flags::FAST);
 const READ_FAST: Flags = Flags::READONLY.with(Flags::FAST);
 const WAIT: Flags = Flags::WRITE.with(Flags::BLOCKING);
 const WRITE_FAST: Flags = Flags::WRITE.with(Flags::FAST);
+
+/// More elements than this are not freed under the lock.
+const REMOVED_AT_ONCE_MAX: usize = 20_000;
 
 const INSERT_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RW_INSERT)];
 const POP_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RW_ACCESS_DELETE)];
@@ -323,14 +327,20 @@ fn ltrim(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let key = ctx.key(1);
     let limits = ctx.settings.types.list;
     let trimmed = ctx.data.change::<LargeList, _>(key, |home| {
-        let len = list::len(store::Home::<LargeList>::form(home));
+        let len = list::len(Home::<LargeList>::form(home));
         let kept = range_in(start, stop, len);
-        let is_whole = kept.len() == len;
+        let removed = len - kept.len();
+        // A frozen view holds what is cut off, so that it is freed elsewhere.
+        let view = (REMOVED_AT_ONCE_MAX < removed).then(|| Entry::duplicate(home.as_ref(), b""));
         list::trim(home, kept, limits);
-        is_whole
+        (removed, view)
     })?;
     if let Some(trimmed) = trimmed {
-        if trimmed.result {
+        let (removed, view) = trimmed.result;
+        if let Some(view) = view {
+            ctx.data.reclaim().reclaim(view);
+        }
+        if removed == 0 {
             ctx.data.noted(key, events::LTRIM);
         } else {
             ctx.data.changed(key, events::LTRIM);
@@ -358,7 +368,7 @@ fn push(ctx: &mut Ctx<'_, '_>, end: End) -> Outcome {
     let (texts, limits) = (ctx.argv.from(2), ctx.settings.types.list);
     let pushed = ctx.data.create::<LargeList, _>(key, |home| {
         list::push(home, end, texts.iter(), limits);
-        list::len(store::Home::<LargeList>::form(home))
+        list::len(Home::<LargeList>::form(home))
     })?;
     ctx.data.changed(key, push_event(end));
     ctx.reply.integer(pushed.result as i64);
@@ -370,7 +380,7 @@ fn push_existing(ctx: &mut Ctx<'_, '_>, end: End) -> Outcome {
     let (texts, limits) = (ctx.argv.from(2), ctx.settings.types.list);
     let pushed = ctx.data.change::<LargeList, _>(key, |home| {
         list::push(home, end, texts.iter(), limits);
-        list::len(store::Home::<LargeList>::form(home))
+        list::len(Home::<LargeList>::form(home))
     })?;
     if pushed.is_some() {
         ctx.data.changed(key, push_event(end));
