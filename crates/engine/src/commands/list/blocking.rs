@@ -38,8 +38,8 @@ pub(super) fn blmovem(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `BLMPOP timeout numkeys key [key …] <LEFT | RIGHT> [COUNT count]` → the first key that has a
 /// list, with up to `count` of its elements. O(keys + elements).
 pub(super) fn blmpop(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let timeout = timeout_at(ctx, 1)?;
     let call = PopCall::parse(ctx, 2)?;
+    let timeout = timeout_at(ctx, 1)?;
     for index in call.keys.clone() {
         let key = ctx.key(index);
         if ctx.is_at_hand(key) && ctx.data.look_as::<LargeList>(key)?.is_some() {
