@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 
 import { createClient, createClientPool, defineScript } from "redis";
 
@@ -112,6 +113,67 @@ for (const RESP of [2, 3]) {
       await Promise.all(Array.from({ length: 100 }, () => pool.incr("pooled")));
       assert.equal(await pool.get("pooled"), "100");
       await pool.close();
+    });
+
+    test("messages to channels and patterns", async (client) => {
+      const subscriber = await client.duplicate().connect();
+      try {
+        const received = [];
+        const note = (...words) => received.push(words);
+        await subscriber.subscribe(["news", "other"], note);
+        await subscriber.pSubscribe("n?ws", note);
+        assert.equal(await client.publish("news", "hello"), 2);
+        assert.equal(await client.publish("other", "you"), 1);
+        assert.equal(await client.publish("nobody", "x"), 0);
+        while (received.length < 3) await pause(1);
+        assert.deepEqual(received, [
+          ["hello", "news"],
+          ["hello", "news"],
+          ["you", "other"],
+        ]);
+        await subscriber.unsubscribe("news");
+        assert.equal(await client.publish("news", "again"), 1);
+        assert.match(await subscriber.ping(), /^pong$/i);
+        await subscriber.pUnsubscribe();
+        await subscriber.unsubscribe();
+        assert.equal(await subscriber.get("k"), null);
+        assert.equal(await client.publish("news", "once more"), 0);
+      } finally {
+        subscriber.destroy();
+      }
+    });
+
+    test("messages to shard channels, and of bytes", async (client) => {
+      const subscriber = await client.duplicate().connect();
+      try {
+        const received = [];
+        const bytes = Buffer.from([0, 13, 10, 255]);
+        await subscriber.sSubscribe("news", (message) => received.push(message), true);
+        assert.equal(await client.sPublish("news", bytes), 1);
+        while (received.length < 1) await pause(1);
+        assert.deepEqual(received, [bytes]);
+      } finally {
+        subscriber.destroy();
+      }
+    });
+
+    test("a subscriber returns after a restart of the server", async (client) => {
+      const subscriber = client.duplicate();
+      subscriber.on("error", () => {});
+      await subscriber.connect();
+      try {
+        const received = [];
+        await subscriber.subscribe("news", (message) => received.push(message));
+        await server.stop();
+        await server.run();
+        while (received.length < 1) {
+          await client.publish("news", "back").catch(() => {});
+          await pause(5);
+        }
+        assert.equal(received[0], "back");
+      } finally {
+        subscriber.destroy();
+      }
     });
 
     test("a restart of the server", async (client) => {
