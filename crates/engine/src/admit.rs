@@ -8,7 +8,7 @@ use crate::pause::Paused;
 use crate::session::Session;
 use crate::settings::{Access, Settings};
 use crate::table::{Entry, Lookup};
-use resp::Argv;
+use resp::{Argv, Protocol};
 
 /// The row of a call, or the error that its name deserves.
 pub fn resolve(lookup: Lookup, argv: Argv<'_>) -> Result<&'static Entry, CommandError> {
@@ -41,7 +41,8 @@ pub fn admit(settings: &Settings, session: &Session, entry: &Entry, argv: Argv<'
     protection(settings, session, entry)?;
     authentication(session, entry)?;
     transaction(settings, session, entry)?;
-    memory(settings, session, entry)
+    memory(settings, session, entry)?;
+    subscription(session, entry)
 }
 
 /// What is answered to a call whose name has no row.
@@ -77,6 +78,15 @@ fn authentication(session: &Session, entry: &Entry) -> Outcome {
         return Ok(());
     }
     Err(CommandError::NoAuth)
+}
+
+/// In RESP2 nobody can tell a reply from a message, so a subscriber may make few calls.
+#[inline]
+fn subscription(session: &Session, entry: &Entry) -> Outcome {
+    let is_allowed = session.subscriptions.is_none()
+        || session.protocol != Protocol::Resp2
+        || entry.row.flags.has(Flags::WHILE_SUBSCRIBED);
+    if is_allowed { Ok(()) } else { Err(CommandError::Subscribed(entry.full_name.clone())) }
 }
 
 fn protection(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {

@@ -234,6 +234,8 @@ bit_set! { Flags {
     UNQUEUED = 21, "";
     /// Allowed to a client that CLIENT PAUSE holds. Ours, not shown.
     UNPAUSED = 22, "";
+    /// Allowed to a client of RESP2 that has subscribed to something. Ours, not shown.
+    WHILE_SUBSCRIBED = 24, "";
 } }
 
 bit_set! { Categories {

@@ -8,7 +8,7 @@
 
 use crate::blocking::{ReadyKey, WaitTable};
 use crate::error::CommandError;
-use crate::events::Event;
+use crate::events::{self, Event};
 use crate::keyspace::{Keyspace, LockedShard};
 use crate::lfu::{AccessMark, Frequency};
 use crate::statistics::ThreadStatistics;
@@ -18,8 +18,10 @@ use base::rand::Rng;
 use std::sync::Arc;
 
 mod collection;
+mod notices;
 
 pub use collection::Changed;
+pub use notices::Notices;
 use store::{Database, Entry, EntryMut, EntryRef, Key, Kind, Live};
 
 /// Takes removed entries whose freeing may take long to where it holds nobody up.
@@ -48,6 +50,8 @@ pub struct Data<'e> {
     pub statistics: &'e ThreadStatistics,
     /// Changes of the present call: 0 means that nothing follows from it.
     pub changes: u64,
+    /// Where subscribers are told what happened.
+    pub notices: Notices<'e>,
     /// Keys with waiters that the present call has changed.
     pub(crate) ready: Vec<ReadyKey>,
     pub(crate) keyspace: &'e Keyspace,
@@ -64,6 +68,7 @@ impl<'e> Data<'e> {
         keyspace: &'e Keyspace,
         statistics: &'e ThreadStatistics,
         reclaim: &'e dyn Reclaim,
+        notices: Notices<'e>,
         seed: u64,
     ) -> Self {
         Self {
@@ -76,6 +81,7 @@ impl<'e> Data<'e> {
             rng: Rng::new(seed),
             statistics,
             changes: 0,
+            notices,
             ready: Vec::new(),
             keyspace,
             guards: Vec::new(),
@@ -89,19 +95,30 @@ impl<'e> Data<'e> {
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let mark = if self.is_lrm { AccessMark::Leave } else { self.access_mark() };
-        let statistics = self.statistics;
-        let found = self.live(key);
+        let db = self.db;
+        let (found, after) = self.live_and_after(key);
         let Some(mut entry) = found else {
-            statistics.keyspace_misses.add(1);
+            after.missed(db, key);
             return None;
         };
-        statistics.keyspace_hits.add(1);
+        after.statistics.keyspace_hits.add(1);
         mark.apply(&mut entry);
         Some(entry.into_ref())
     }
 
     /// The entry of `key` for reading something about it: counted, but not touched.
     pub fn look(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let db = self.db;
+        let (found, after) = self.live_and_after(key);
+        match found {
+            Some(_) => after.statistics.keyspace_hits.add(1),
+            None => after.missed(db, key),
+        }
+        found.map(EntryMut::into_ref)
+    }
+
+    /// As [`Data::look`], for what tells nobody that the key is missing.
+    pub fn look_quietly(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let statistics = self.statistics;
         let found = self.peek(key);
         let counter = match found {
@@ -161,8 +178,15 @@ impl<'e> Data<'e> {
     #[inline]
     pub fn set_string(&mut self, key: Key<'_>, value: &[u8], deadline: Option<u64>) {
         let (clock, reclaim) = (self.clock_for(key), self.reclaim);
-        if let Some(old) = self.database(key.hash).set_string(key, value, deadline, clock) {
+        let database = self.database(key.hash);
+        let len_before = database.len();
+        let old = database.set_string(key, value, deadline, clock);
+        let is_new = len_before < database.len();
+        if let Some(old) = old {
             free(reclaim, old);
+        }
+        if is_new {
+            self.notices.notify(self.db, key.bytes, events::NEW);
         }
     }
 
@@ -205,8 +229,12 @@ impl<'e> Data<'e> {
     /// Puts an entry (whose key is `key`) into the table, in place of any other.
     pub fn put(&mut self, hash: u64, entry: Entry) {
         let reclaim = self.reclaim;
-        if let Some(old) = self.database(hash).insert(entry, hash) {
-            free(reclaim, old);
+        let key = self.notices.is_on().then(|| entry.as_ref().key().to_vec());
+        let old = self.database(hash).insert(entry, hash);
+        match (old, key) {
+            (Some(old), _) => free(reclaim, old),
+            (None, Some(key)) => self.notices.notify(self.db, &key, events::NEW),
+            (None, None) => {}
         }
     }
 
@@ -224,7 +252,7 @@ impl<'e> Data<'e> {
     }
 
     /// Tells what happened to `key`. Everything that follows from a change follows from here:
-    /// the count of changes, WATCH, and (as they come) notifications, tracking, the journal.
+    /// the count of changes, WATCH, notifications, and (as they come) tracking, the journal.
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
         self.changes += 1;
@@ -242,8 +270,8 @@ impl<'e> Data<'e> {
     #[inline]
     pub fn noted(&mut self, key: Key<'_>, event: Event) {
         let db = self.db;
-        let shard = self.shard(key.hash);
-        follow(&mut shard.watched, db, key.bytes, event);
+        let (shard, after) = self.parts(key.hash);
+        follow(&mut shard.watched, after.notices, db, key.bytes, event);
         if !shard.waiting.is_empty() {
             self.note_ready(key);
         }
@@ -293,16 +321,23 @@ impl<'e> Data<'e> {
     /// The entry of `key`, unless its deadline has passed: then it is removed.
     #[inline]
     fn live(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+        self.live_and_after(key).0
+    }
+
+    /// As [`Data::live`], with what follows from finding nothing.
+    #[inline]
+    fn live_and_after(&mut self, key: Key<'_>) -> (Option<EntryMut<'_>>, After<'_, 'e>) {
         let (db, now_ms) = (self.db, self.now_ms);
-        let (LockedShard { data, watched, waiting }, after) = self.parts(key.hash);
-        match data.database(db).live(key, now_ms) {
+        let (LockedShard { data, watched, waiting }, mut after) = self.parts(key.hash);
+        let found = match data.database(db).live(key, now_ms) {
             Live::Found(entry) => Some(entry),
             Live::Missing => None,
             Live::Expired(entry) => {
                 after.expired(watched, waiting, db, key, entry);
                 None
             }
-        }
+        };
+        (found, after)
     }
 
     /// Lets a key past its deadline expire, with all that follows from it, before it is replaced.
@@ -313,13 +348,14 @@ impl<'e> Data<'e> {
         }
     }
 
-    /// The locked shard of `hash`, and apart from it what an expiry in it wants.
+    /// The locked shard of `hash`, and apart from it what follows from what is met there.
     #[inline]
-    fn parts(&mut self, hash: u64) -> (&mut LockedShard, AfterExpiry<'_>) {
-        let after = AfterExpiry {
+    fn parts(&mut self, hash: u64) -> (&mut LockedShard, After<'_, 'e>) {
+        let after = After {
             statistics: self.statistics,
             reclaim: self.reclaim,
             changes: &mut self.changes,
+            notices: &mut self.notices,
             ready: &mut self.ready,
         };
         let index = self.keyspace.shard_index(hash) as u32;
@@ -380,17 +416,18 @@ impl<'e> Data<'e> {
     }
 }
 
-/// What follows when a key is met past its deadline.
-struct AfterExpiry<'d> {
+/// What follows when a key is missing, or met past its deadline.
+struct After<'d, 'e> {
     statistics: &'d ThreadStatistics,
     reclaim: &'d dyn Reclaim,
     changes: &'d mut u64,
+    notices: &'d mut Notices<'e>,
     ready: &'d mut Vec<ReadyKey>,
 }
 
-impl AfterExpiry<'_> {
+impl After<'_, '_> {
     fn expired(
-        self,
+        &mut self,
         watched: &mut WatchTable,
         waiting: &mut WaitTable,
         db: usize,
@@ -399,11 +436,16 @@ impl AfterExpiry<'_> {
     ) {
         *self.changes += 1;
         self.statistics.keys_expired.add(1);
-        watched.changed(db, key.bytes);
+        follow(watched, self.notices, db, key.bytes, events::EXPIRED);
         if !waiting.is_empty() {
             waiting.note(db, key, self.ready);
         }
         free(self.reclaim, entry);
+    }
+
+    fn missed(self, db: usize, key: Key<'_>) {
+        self.statistics.keyspace_misses.add(1);
+        self.notices.notify(db, key.bytes, events::KEYMISS);
     }
 }
 
@@ -423,8 +465,15 @@ fn other_shard<'d, 'e>(
 
 /// What follows from one change, beside its count.
 #[inline]
-pub(crate) fn follow(watched: &mut WatchTable, db: usize, key: &[u8], _event: Event) {
+pub(crate) fn follow(
+    watched: &mut WatchTable,
+    notices: &mut Notices<'_>,
+    db: usize,
+    key: &[u8],
+    event: Event,
+) {
     watched.changed(db, key);
+    notices.notify(db, key, event);
 }
 
 #[inline]

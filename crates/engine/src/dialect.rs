@@ -31,6 +31,8 @@ pub struct Differences {
     pub valkey_version: Option<&'static str>,
     /// Whether MULTI inside MULTI dooms the transaction.
     pub nested_multi_aborts: bool,
+    /// Whether a deadline that has passed makes a key expire, for subscribers, instead of deleting it.
+    pub past_deadlines_expire: bool,
     /// The product's name, as LOLWUT says it.
     pub product: &'static str,
     /// Whether SCAN refuses a TYPE that does not exist, instead of finding nothing.
@@ -49,6 +51,7 @@ static REDIS: Differences = Differences {
     server_name: "ochre",
     valkey_version: None,
     nested_multi_aborts: false,
+    past_deadlines_expire: false,
     product: "Redis",
     scan_knows_types: false,
     shares_integers: true,
@@ -64,6 +67,7 @@ static VALKEY: Differences = Differences {
     server_name: "valkey",
     valkey_version: Some("9.1.2"),
     nested_multi_aborts: true,
+    past_deadlines_expire: true,
     product: "Valkey",
     scan_knows_types: true,
     shares_integers: false,

@@ -5,6 +5,7 @@ use crate::command::Command;
 use crate::data::Reclaim;
 use crate::keyspace::Keyspace;
 use crate::pause::Pause;
+use crate::pubsub::PubSub;
 use crate::scripting::Scripts;
 use crate::settings::Settings;
 use crate::statistics::{ErrorStatistics, ThreadStatistics};
@@ -38,6 +39,7 @@ pub struct Engine {
     pub gate: Gate,
     pub tickets: Tickets,
     pub pause: Pause,
+    pub pubsub: PubSub,
     pub blocking: Blocking,
     pub scripts: Scripts,
     pub errors: ErrorStatistics,
@@ -67,6 +69,7 @@ impl Engine {
             gate: Gate::new(parts.threads, Arc::clone(&parts.wake)),
             tickets: Tickets::default(),
             pause: Pause::default(),
+            pubsub: PubSub::new(parts.seed),
             blocking: Blocking::default(),
             scripts: Scripts::default(),
             errors: ErrorStatistics::default(),

@@ -167,6 +167,8 @@ pub enum CommandError {
     SortScoreInvalid,
     Stream(StreamError),
     StringTooLarge,
+    /// What a client of RESP2 may not do while it is subscribed to something.
+    Subscribed(Box<str>),
     Syntax,
     /// A request of another protocol, made by something that was led to this port: no reply.
     CrossProtocol,
@@ -183,7 +185,10 @@ pub enum CommandError {
         container: Box<str>,
         name: Box<str>,
     },
-    UnknownSubcommandOrArity(Box<str>),
+    UnknownSubcommandOrArity {
+        container: &'static str,
+        name: Box<str>,
+    },
     ValueInfinite,
     ValueOutOfRange(&'static str),
     WaitWithoutJournal,
@@ -464,6 +469,10 @@ impl CommandError {
             Self::ScriptCompile(text) => {
                 format!("ERR Error compiling script (new function): {text}")
             }
+            Self::Subscribed(name) => format!(
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+                 RESET are allowed in this context"
+            ),
             Self::TypeUnknown(name) => format!("ERR unknown type name '{name}'"),
             Self::UnknownCommand(rest) => {
                 format!("ERR unknown command {}", String::from_utf8_lossy(rest))
@@ -471,10 +480,10 @@ impl CommandError {
             Self::UnknownSubcommand { container, name } => {
                 format!("ERR unknown subcommand '{name}'. Try {container} HELP.")
             }
-            Self::UnknownSubcommandOrArity(name) => {
+            Self::UnknownSubcommandOrArity { container, name } => {
                 format!(
                     "ERR unknown subcommand or wrong number of arguments for '{name}'. \
-                     Try DEBUG HELP."
+                     Try {container} HELP."
                 )
             }
             Self::ValueOutOfRange(what) => format!("ERR {what} is out of range"),

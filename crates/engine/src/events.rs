@@ -9,13 +9,47 @@ pub struct Event {
     pub class: u8,
 }
 
+/// The classes of events that are published, and to which channels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Classes(u128);
+
+impl Classes {
+    /// Nothing is published.
+    pub const NONE: Self = Self(0);
+    /// The letter of messages to the channel of a key.
+    pub const TO_KEY: u8 = b'K';
+    /// The letter of messages to the channel of an event.
+    pub const TO_EVENT: u8 = b'E';
+    /// What the letter `A` stands for.
+    const ALL: &'static [u8] = b"g$lshzxetd";
+
+    /// The classes in `letters`, as `notify-keyspace-events` has them. Without a channel to publish
+    /// to they come to nothing.
+    pub fn from_letters(letters: &[u8]) -> Self {
+        let bits = |letters: &[u8]| letters.iter().fold(0, |bits, letter| bits | bit(*letter));
+        let all = if letters.contains(&b'A') { bits(Self::ALL) } else { 0 };
+        let classes = Self(bits(letters) | all);
+        let has_channel = classes.has(Self::TO_KEY) || classes.has(Self::TO_EVENT);
+        if has_channel { classes } else { Self::NONE }
+    }
+
+    /// Whether the class with this letter is in it.
+    pub fn has(self, letter: u8) -> bool {
+        self.0 & bit(letter) != 0
+    }
+}
+
+/// A bit for each letter of ASCII.
+const fn bit(letter: u8) -> u128 {
+    1 << (letter & 127)
+}
+
 const fn event(class: u8, name: &'static str) -> Event {
     Event { name, class }
 }
 
 pub const APPEND: Event = event(b'$', "append");
 pub const COPY_TO: Event = event(b'g', "copy_to");
-pub const DECRBY: Event = event(b'$', "decrby");
 pub const DEL: Event = event(b'g', "del");
 pub const EVICTED: Event = event(b'e', "evicted");
 pub const EXPIRE: Event = event(b'g', "expire");
@@ -29,6 +63,7 @@ pub const HPERSIST: Event = event(b'h', "hpersist");
 pub const HSET: Event = event(b'h', "hset");
 pub const INCRBY: Event = event(b'$', "incrby");
 pub const INCRBYFLOAT: Event = event(b'$', "incrbyfloat");
+pub const KEYMISS: Event = event(b'm', "keymiss");
 pub const LINSERT: Event = event(b'l', "linsert");
 pub const LPOP: Event = event(b'l', "lpop");
 pub const LPUSH: Event = event(b'l', "lpush");
@@ -37,6 +72,7 @@ pub const LSET: Event = event(b'l', "lset");
 pub const LTRIM: Event = event(b'l', "ltrim");
 pub const MOVE_FROM: Event = event(b'g', "move_from");
 pub const MOVE_TO: Event = event(b'g', "move_to");
+pub const NEW: Event = event(b'n', "new");
 pub const PERSIST: Event = event(b'g', "persist");
 pub const PFADD: Event = event(b'$', "pfadd");
 pub const RENAME_FROM: Event = event(b'g', "rename_from");

@@ -85,7 +85,7 @@ impl Executor<'_> {
         let Some(entry) = database.remove(key) else { return false };
         let mut nudged = Vec::new();
         waiting.removed(db, key, &mut nudged);
-        data::follow(watched, db, key.bytes, events::EVICTED);
+        data::follow(watched, &mut self.data.notices, db, key.bytes, events::EVICTED);
         drop(shard);
         self.engine.wake_all(nudged);
         self.data.statistics.keys_evicted.add(1);

@@ -4,7 +4,7 @@
 //! Whoever runs this goes around the shards, as often as it sees fit and can afford. A shard is held for some
 //! [`ENTRIES_MAX`] entries at a time, only when it is free, so no call waits for long.
 
-use crate::data::{self, Reclaim};
+use crate::data::{self, Notices, Reclaim};
 use crate::events;
 use crate::keyspace::LockedShard;
 use crate::run::Executor;
@@ -57,6 +57,7 @@ impl Executor<'_> {
             let database = data.database(db);
             if expires && database.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
                 let (statistics, reclaim) = (self.data.statistics, self.data.reclaim());
+                let notices = &mut self.data.notices;
                 database.expire_due(now_ms, ENTRIES_MAX, |passed| {
                     if !waiting.is_empty()
                         && let Passed::Key(entry) = &passed
@@ -65,7 +66,7 @@ impl Executor<'_> {
                         let hash = self.engine.keyspace.hash(bytes);
                         waiting.removed(db, Key { bytes, hash }, &mut nudged);
                     }
-                    after_expiry(passed, db, watched, statistics, reclaim);
+                    after_expiry(passed, db, watched, notices, statistics, reclaim);
                 });
                 has_more |= database.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms);
             }
@@ -82,6 +83,7 @@ fn after_expiry(
     passed: Passed<'_>,
     db: usize,
     watched: &mut WatchTable,
+    notices: &mut Notices<'_>,
     statistics: &ThreadStatistics,
     reclaim: &dyn Reclaim,
 ) {
@@ -89,19 +91,19 @@ fn after_expiry(
         Passed::Key(entry) => {
             statistics.changes.add(1);
             statistics.keys_expired.add(1);
-            data::follow(watched, db, entry.as_ref().key(), events::EXPIRED);
+            data::follow(watched, notices, db, entry.as_ref().key(), events::EXPIRED);
             data::free(reclaim, entry);
         }
         Passed::Fields { key, count } => {
             statistics.changes.add(count as u64);
             statistics.fields_expired.add(count as u64);
-            data::follow(watched, db, key, events::HEXPIRED);
+            data::follow(watched, notices, db, key, events::HEXPIRED);
         }
         Passed::LastFields { entry, count } => {
             statistics.changes.add(count as u64);
             statistics.fields_expired.add(count as u64);
-            data::follow(watched, db, entry.as_ref().key(), events::HEXPIRED);
-            data::follow(watched, db, entry.as_ref().key(), events::DEL);
+            data::follow(watched, notices, db, entry.as_ref().key(), events::HEXPIRED);
+            data::follow(watched, notices, db, entry.as_ref().key(), events::DEL);
             data::free(reclaim, entry);
         }
     }

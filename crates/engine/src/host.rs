@@ -1,6 +1,7 @@
 //! What commands of the server's own need from the outside: faked in tests.
 
 use crate::session::Session;
+use base::lock::Token;
 
 /// The outside world, as commands see it.
 pub trait Host: Sync {
@@ -12,6 +13,12 @@ pub trait Host: Sync {
 
     /// A client has reset its connection.
     fn client_reset(&self, _session: &Session) {}
+
+    /// Pushes wait for the sessions of these tokens: each mailbox was empty before.
+    fn pushes_wait(&self, _tokens: &[Token]) {}
+
+    /// More pushes came for a client than may wait: it is to be cut off.
+    fn pushes_overflowed(&self, _session: &Session) {}
 
     /// Expiry in the background is switched on or off (DEBUG SET-ACTIVE-EXPIRE).
     fn set_active_expiry(&self, _is_on: bool) {}

@@ -60,6 +60,9 @@ pub const OW_UPDATE: KeyFlags = KeyFlags(&["OW", "update"]);
 pub const OW_INSERT: KeyFlags = KeyFlags(&["OW", "insert"]);
 pub const RM_DELETE: KeyFlags = KeyFlags(&["RM", "delete"]);
 
+/// No key, but a channel that a cluster routes as if it were one.
+pub const NOT_KEY: KeyFlags = KeyFlags(&["not_key"]);
+
 impl KeySpec {
     /// One key, at argument `index`.
     pub const fn at(index: usize, flags: KeyFlags) -> Self {
@@ -108,7 +111,7 @@ pub fn each_key(
     mut found: impl FnMut(usize, &'static KeySpec),
 ) -> bool {
     let mut is_valid = true;
-    for spec in command.keys {
+    for spec in command.keys.iter().filter(|spec| spec.flags != NOT_KEY) {
         is_valid &= spec.each(argv, &mut |index| found(index, spec));
     }
     is_valid

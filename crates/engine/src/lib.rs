@@ -19,6 +19,8 @@ pub mod blocking;
 pub mod keyspace;
 pub mod lfu;
 pub mod pause;
+pub mod pubsub;
+pub mod pushes;
 pub mod session;
 pub mod statistics;
 pub mod watch;

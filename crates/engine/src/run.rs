@@ -10,12 +10,13 @@ use crate::batch::{Batch, End, REQUESTS_MAX, Request};
 use crate::blocking::Leftover;
 use crate::command::{Flags, Outcome, Reach};
 use crate::context::{Ctx, HashedKey, Origin};
-use crate::data::{Data, access_clock};
+use crate::data::{Data, Notices, access_clock};
 use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::host::Host;
 use crate::keys;
 use crate::lfu::Frequency;
+use crate::pushes::Delivery;
 use crate::scripting::ThreadScripting;
 use crate::session::{QueuedCall, Replies, Session};
 use crate::settings::Settings;
@@ -104,13 +105,16 @@ impl<'e> Executor<'e> {
     pub fn new(engine: &'e Engine, host: &'e dyn Host, slot: usize) -> Self {
         let statistics = &engine.threads()[slot];
         let seed = engine.seed ^ (slot as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let settings = engine.settings();
+        let notices = Notices::new(&engine.pubsub, &settings);
+        let data = Data::new(&engine.keyspace, statistics, &*engine.reclaim, notices, seed);
         Self {
             engine,
             host,
             slot,
-            settings: engine.settings(),
+            settings,
             settings_generation: engine.settings_generation(),
-            data: Data::new(&engine.keyspace, statistics, &*engine.reclaim, seed),
+            data,
             scripting: ThreadScripting::default(),
             batch: Batch::default(),
             ahead: SmallVec::new(),
@@ -220,9 +224,21 @@ impl<'e> Executor<'e> {
         self.abandon_wait(session);
         session.transaction = None;
         session.unwatch();
+        self.engine.pubsub.unsubscribe_all(session);
         // If the gate is closed now, the watches end a little later, with somebody else's call.
         let _ = self.enter(session);
         self.leave(session);
+    }
+
+    /// Writes whatever was pushed to a session behind its replies.
+    #[cold]
+    pub fn deliver_pushes(&mut self, session: &Session, reply: &mut Reply) {
+        let Some(mailbox) = &session.mailbox else { return };
+        // Its own loop need not be told any more.
+        self.data.notices.postings.told.retain(|token| *token != session.token);
+        if mailbox.deliver(session.protocol, reply) == Delivery::Overflowed {
+            self.host.pushes_overflowed(session);
+        }
     }
 
     /// Monotonic time of the last call's end, in nanoseconds.
@@ -302,6 +318,9 @@ impl<'e> Executor<'e> {
                 reply.truncate(position);
                 session.replies = Replies::On;
             }
+        }
+        if session.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_waiting()) {
+            self.deliver_pushes(session, reply);
         }
         flow
     }
@@ -593,6 +612,16 @@ impl<'e> Executor<'e> {
             self.clear_leftovers();
         }
         self.data.inside = None;
+        if !self.data.notices.postings.told.is_empty() {
+            self.tell_receivers();
+        }
+    }
+
+    /// Tells the loops for whose sessions pushes wait.
+    #[cold]
+    fn tell_receivers(&mut self) {
+        self.host.pushes_wait(&self.data.notices.postings.told);
+        self.data.notices.postings.told.clear();
     }
 
     /// Takes watches that have ended out of their shards' tables. A shard that is taken just now
@@ -635,6 +664,7 @@ impl<'e> Executor<'e> {
         if generation != self.settings_generation {
             self.settings_generation = generation;
             self.settings = self.engine.settings();
+            self.data.notices.configure(&self.settings);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The logical state of one client: what its next call depends on.
 
 use crate::blocking::Waiter;
+use crate::pubsub::Subscriptions;
+use crate::pushes::Mailbox;
 use crate::table::Entry;
 use crate::watch::{WatchFlag, WatchedKey};
 use base::lock::{Claim, GateClaim, Token};
@@ -26,6 +28,10 @@ pub struct Session {
     pub watch_flag: Arc<WatchFlag>,
     /// Watches that have ended, for the executor to take out of their shards' tables.
     pub(crate) unwatched: Vec<(WatchedKey, Arc<WatchFlag>)>,
+    /// Where pushes for it wait, once it has asked for any.
+    pub mailbox: Option<Arc<Mailbox>>,
+    /// What it has subscribed to; none without a subscription.
+    pub subscriptions: Option<Box<Subscriptions>>,
     /// To be closed once its replies are written.
     pub is_closing: bool,
     /// Progress of a call that waits for shards.
@@ -98,6 +104,8 @@ impl Session {
             watched: Vec::new(),
             watch_flag: Arc::default(),
             unwatched: Vec::new(),
+            mailbox: None,
+            subscriptions: None,
             is_closing: false,
             claim: Claim::default(),
             gate_claim: GateClaim::default(),
@@ -107,6 +115,12 @@ impl Session {
             further: SmallVec::new(),
             record,
         }
+    }
+
+    /// Where pushes for it wait.
+    pub fn mailbox(&mut self) -> &Arc<Mailbox> {
+        let (id, token) = (self.id, self.token);
+        self.mailbox.get_or_insert_with(|| Arc::new(Mailbox::new(id, token)))
     }
 
     /// A session that makes a waiting call in place of this one, on another thread.

@@ -1,6 +1,7 @@
 //! The settings that engine and store read: a plain struct, published as one snapshot.
 
 use crate::dialect::Dialect;
+use crate::events::Classes;
 use store::types::limits::Limits;
 
 /// What the server's configuration means to the engine.
@@ -22,12 +23,16 @@ pub struct Settings {
     /// 0: no limit.
     pub memory_bytes_max: usize,
     pub memory_policy: MemoryPolicy,
+    /// What happens to keys and is published as messages.
+    pub notified: Classes,
     /// `maxmemory-samples`.
     pub memory_samples: usize,
     /// Empty: none needed.
     pub password: Vec<u8>,
     /// How large values may be in their small forms.
     pub types: Limits,
+    /// Bytes of pushes that may wait for one client before it is cut off; 0: any number.
+    pub push_bytes_max: usize,
 }
 
 /// Who may use a guarded command.
@@ -91,9 +96,11 @@ impl Default for Settings {
             lfu_log_factor: 10,
             memory_bytes_max: 0,
             memory_policy: MemoryPolicy::NoEviction,
+            notified: Classes::NONE,
             memory_samples: 5,
             password: Vec::new(),
             types: Limits::default(),
+            push_bytes_max: 32 << 20,
         }
     }
 }

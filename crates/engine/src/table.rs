@@ -1,7 +1,7 @@
 //! The command table: all rows of all families, with lookup by name.
 
 use crate::command::Command;
-use crate::keys::{Begin, Find};
+use crate::keys::{Begin, Find, NOT_KEY};
 use resp::Argv;
 
 /// A row in the table, with what is derived from it once.
@@ -133,6 +133,9 @@ fn entry(row: &'static Command, container: Option<&str>, next_id: &mut usize) ->
 
 fn only_key(row: &Command) -> Option<usize> {
     let [spec] = row.keys else { return None };
+    if spec.flags == NOT_KEY {
+        return None;
+    }
     match (spec.begin, spec.find) {
         (Begin::Index(index), Find::Range { last: 0, .. }) => Some(index),
         _ => None,

@@ -160,8 +160,11 @@ impl<'s> Cron<'s> {
         server.registry.for_each(|record| {
             let counts = &record.counts;
             let since_ns = counts.soft_limit_since_ns.load(Relaxed);
-            let is_idle = idle_ns_max != 0 && idle_ns_max < record.idle_ns(now_ns);
-            let is_slow = limits::has_lapsed(&settings.output_limit_normal, since_ns, now_ns);
+            let is_subscriber = record.is_subscriber();
+            let may_be_idle = idle_ns_max == 0 || is_subscriber;
+            let is_idle = !may_be_idle && idle_ns_max < record.idle_ns(now_ns);
+            let limit = limits::of_class(&settings, is_subscriber);
+            let is_slow = limits::has_lapsed(limit, since_ns, now_ns);
             if is_idle || is_slow {
                 ended.push((Arc::clone(record), is_slow));
             }

@@ -13,6 +13,7 @@ use crate::shutdown::Shutdown;
 use crate::statistics::Statistics;
 use arc_swap::ArcSwap;
 use base::clock::Clock;
+use base::lock::Token;
 use engine::{Host, Session};
 use parking_lot::Mutex;
 use std::any::Any;
@@ -121,7 +122,11 @@ impl ServerHost {
 
     /// A client's unwritten replies are too many: it is closed.
     pub fn output_limit_reached(&self, connection: &Connection) {
-        self.log_output_limit(&connection.record);
+        if connection.session.subscriptions.is_some() {
+            self.log_output_limit_of_pushes(&connection.record);
+        } else {
+            self.log_output_limit(&connection.record);
+        }
     }
 
     /// As [`ServerHost::output_limit_reached`], for a client known by its record.
@@ -129,6 +134,15 @@ impl ServerHost {
         self.statistics.output_limit_disconnections.fetch_add(1, Relaxed);
         log::warning(format_args!(
             "Client {} closed for overcoming of output buffer limits.",
+            Brief(record)
+        ));
+    }
+
+    /// As [`ServerHost::log_output_limit`], for a client that others have sent too much.
+    pub fn log_output_limit_of_pushes(&self, record: &ClientRecord) {
+        self.statistics.output_limit_disconnections.fetch_add(1, Relaxed);
+        log::warning(format_args!(
+            "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
             Brief(record)
         ));
     }
@@ -167,6 +181,17 @@ impl Host for ServerHost {
         if let Some(record) = session.record.downcast_ref::<ClientRecord>() {
             record.names.lock().name = Box::default();
             record.counts.flags.fetch_and(!flags::LASTING, Relaxed);
+        }
+    }
+
+    fn pushes_wait(&self, tokens: &[Token]) {
+        self.registry.inboxes().post_pushes(tokens);
+    }
+
+    fn pushes_overflowed(&self, session: &Session) {
+        if let Some(record) = session.record.downcast_ref::<ClientRecord>() {
+            self.log_output_limit_of_pushes(record);
+            self.registry.kill(record);
         }
     }
 

@@ -25,6 +25,8 @@ pub enum Message {
     Accept(Accepted),
     /// The client is to go.
     Kill(Token),
+    /// Pushes wait for these connections.
+    Pushed(Box<[Token]>),
     /// A suspended call should be attempted again.
     Resume(Token),
     /// A connection whose slow call is over.
@@ -107,6 +109,19 @@ impl Inboxes {
     pub fn post(&self, token: Token, message: Message) {
         if let Some(inbox) = self.loops.get(usize::from(loop_of(token))) {
             inbox.post(message);
+        }
+    }
+
+    /// Tells the loops of these connections that pushes wait for them, each loop once.
+    pub fn post_pushes(&self, tokens: &[Token]) {
+        if let [token] = tokens {
+            return self.post(*token, Message::Pushed([*token].into()));
+        }
+        let mut tokens = tokens.to_vec();
+        // The number of the loop is in the highest bits.
+        tokens.sort_unstable_by_key(|token| token.0);
+        for group in tokens.chunk_by(|one, next| loop_of(*one) == loop_of(*next)) {
+            self.post(group[0], Message::Pushed(group.into()));
         }
     }
 

@@ -15,6 +15,7 @@ use crate::reclaimer::Reclaimer;
 use crate::statistics::Statistics;
 use engine::data::ReclaimNow;
 use engine::engine::{Engine, Parts};
+use engine::pushes::Delivery;
 use engine::run::Served;
 use engine::{Command, Executor, Session};
 use parking_lot::Mutex;
@@ -136,8 +137,21 @@ impl InProcess {
                 Served::Closing | Served::Idle { .. } => break,
             }
         }
+        if caller.session.is_closing {
+            executor.end_session(&mut caller.session);
+        }
         drop(executor);
         self.free.lock().push(slot);
+        reply.to_vec()
+    }
+
+    /// Whatever was pushed to a client since it called last.
+    pub fn pushes(&self, caller: &mut Caller) -> Vec<u8> {
+        let mut reply = Reply::new();
+        if let Some(mailbox) = &caller.session.mailbox {
+            let delivery = mailbox.deliver(caller.session.protocol, &mut reply);
+            caller.session.is_closing |= delivery == Delivery::Overflowed;
+        }
         reply.to_vec()
     }
 

@@ -186,7 +186,7 @@ fn keys_of(
             return Err(CommandError::CommandInvalid);
         }
     };
-    if entry.row.keys.is_empty() {
+    if entry.row.keys.iter().all(|spec| spec.flags == keys::NOT_KEY) {
         return Err(CommandError::NoKeysInCommand);
     }
     if !entry.row.accepts(call.len()) {

@@ -13,6 +13,7 @@ const USER_DEFAULT: &[u8] = b"default";
 
 const FAST: Flags = Flags::FAST.with(Flags::LOADING).with(Flags::STALE);
 const BEFORE_AUTH: Flags = FAST.with(Flags::NOSCRIPT).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY);
+const ENDING: Flags = BEFORE_AUTH.with(Flags::UNQUEUED).with(Flags::WHILE_SUBSCRIBED);
 const ROW: Command =
     Command { group: Group::Connection, acl: Categories::CONNECTION, ..Command::NEW };
 
@@ -20,16 +21,9 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "auth", arity: -2, flags: BEFORE_AUTH, run: auth, ..ROW },
     Command { name: "echo", arity: 2, flags: FAST, run: echo, ..ROW },
     Command { name: "hello", flags: BEFORE_AUTH, since: "6.0.0", run: hello, ..ROW },
-    Command { name: "ping", flags: Flags::FAST, run: ping, ..ROW },
-    Command { name: "quit", flags: BEFORE_AUTH.with(Flags::UNQUEUED), run: quit, ..ROW },
-    Command {
-        name: "reset",
-        arity: 1,
-        flags: BEFORE_AUTH.with(Flags::UNQUEUED),
-        since: "6.2.0",
-        run: reset,
-        ..ROW
-    },
+    Command { name: "ping", flags: Flags::FAST.with(Flags::WHILE_SUBSCRIBED), run: ping, ..ROW },
+    Command { name: "quit", flags: ENDING, run: quit, ..ROW },
+    Command { name: "reset", arity: 1, flags: ENDING, since: "6.2.0", run: reset, ..ROW },
     Command { name: "select", arity: 2, flags: FAST.with(Flags::ALLOW_BUSY), run: select, ..ROW },
 ];
 
@@ -91,8 +85,16 @@ fn hello(ctx: &mut Ctx<'_, '_>) -> Outcome {
 }
 
 /// `PING [message]` → PONG or the message. O(1).
+///
+/// A subscriber in RESP2 gets a list that looks like a message.
 fn ping(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let is_subscriber = ctx.session.subscriptions.is_some();
     match ctx.argv.len() {
+        count @ (1 | 2) if is_subscriber && ctx.session.protocol == Protocol::Resp2 => {
+            ctx.reply.array(2);
+            ctx.reply.bulk(b"pong");
+            ctx.reply.bulk(if count == 2 { ctx.argv.at(1) } else { b"" });
+        }
         1 => ctx.reply.pong(),
         2 => ctx.reply.bulk(ctx.argv.at(1)),
         _ => return Err(CommandError::WrongArity(ctx.entry.full_name.clone())),
@@ -109,6 +111,7 @@ fn quit(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `RESET` → RESET: the connection is as it was when it was accepted. O(watched keys).
 fn reset(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    ctx.engine.pubsub.unsubscribe_all(ctx.session);
     ctx.session.reset(ctx.settings.password.is_empty());
     ctx.host.client_reset(ctx.session);
     ctx.reply.set_protocol(ctx.session.protocol);

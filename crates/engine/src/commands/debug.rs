@@ -54,7 +54,10 @@ const SUBCOMMANDS: &[Subcommand] = &[
 fn debug(ctx: &mut Ctx<'_, '_>) -> Outcome {
     match subcommand(ctx.argv) {
         Some((_, _, run)) => run(ctx),
-        None => Err(CommandError::UnknownSubcommandOrArity(args::shown(ctx.argv.at(1)))),
+        None => Err(CommandError::UnknownSubcommandOrArity {
+            container: "DEBUG",
+            name: args::shown(ctx.argv.at(1)),
+        }),
     }
 }
 

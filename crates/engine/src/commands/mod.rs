@@ -17,6 +17,7 @@ mod hyperloglog;
 mod keys;
 mod list;
 mod lolwut;
+mod pubsub;
 mod scripting;
 mod server;
 mod set;
@@ -40,6 +41,7 @@ pub const FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     list::COMMANDS,
     lolwut::COMMANDS,
+    pubsub::COMMANDS,
     scripting::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,

@@ -573,8 +573,7 @@ fn add(ctx: &mut Ctx<'_, '_>, increment: i64) -> Outcome {
             value
         }
     };
-    let event = if increment < 0 { events::DECRBY } else { events::INCRBY };
-    ctx.data.changed(key, event);
+    ctx.data.changed(key, events::INCRBY);
     ctx.reply.integer(value);
     Ok(())
 }

@@ -43,7 +43,7 @@ impl Data<'_> {
         verb: impl FnOnce(&mut Entry) -> R,
     ) -> Result<Option<Changed<R>>, CommandError> {
         let (db, now_ms, mark) = (self.db, self.now_ms, self.access_mark());
-        let (LockedShard { data, watched, waiting }, after) = self.parts(key.hash);
+        let (LockedShard { data, watched, waiting }, mut after) = self.parts(key.hash);
         let edited = data.database(db).edit_live(key, now_ms, |entry| {
             if entry.as_ref().kind() != L::KIND {
                 return Err(CommandError::WrongType);

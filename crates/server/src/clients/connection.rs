@@ -8,6 +8,7 @@ use crate::clients::outbox::Outbox;
 use crate::clients::record::{ClientRecord, add, flags};
 use crate::clients::stream::Stream;
 use engine::Session;
+use engine::pubsub::Topic;
 use resp::{Protocol, RequestParser};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -85,6 +86,13 @@ impl Connection {
         counts.flags.store(lasting | self.flags(), Relaxed);
         let command = self.session.last_command.map_or(0, |entry| entry.id + 1);
         counts.command.store(command as u32, Relaxed);
+        let subscribed = |topic| match &self.session.subscriptions {
+            Some(subscriptions) => subscriptions.count(topic) as u32,
+            None => 0,
+        };
+        counts.channels.store(subscribed(Topic::Channel), Relaxed);
+        counts.patterns.store(subscribed(Topic::Pattern), Relaxed);
+        counts.shard_channels.store(subscribed(Topic::ShardChannel), Relaxed);
         let protocol = if self.session.protocol == Protocol::Resp3 { 3 } else { 2 };
         counts.protocol.store(protocol, Relaxed);
         let watched = self.session.watched.len();
@@ -93,8 +101,19 @@ impl Connection {
         counts.queued.store(queued.map_or(-1, |queued| queued.calls.len() as i64), Relaxed);
     }
 
+    /// Tells others how much the socket has not taken yet.
+    pub fn publish_outbox(&self) {
+        let counts = &self.record.counts;
+        counts.outbox_bytes.store(self.outbox.len() as u64, Relaxed);
+        counts.outbox_pieces.store(self.outbox.pieces() as u32, Relaxed);
+        counts.memory_bytes.store(self.memory_bytes() as u64, Relaxed);
+        if let Some(mailbox) = &self.session.mailbox {
+            mailbox.note_unwritten(self.outbox.len());
+        }
+    }
+
     /// Everything that is set aside for it, but for queued calls.
-    fn memory_bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         size_of::<Self>()
             + size_of::<ClientRecord>()
             + self.input.len()
@@ -106,6 +125,7 @@ impl Connection {
         let session = &self.session;
         let set = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
         set(session.transaction.is_some(), flags::MULTI)
+            | set(session.subscriptions.is_some(), flags::PUBSUB)
             | set(session.is_no_touch, flags::NO_TOUCH)
             | set(!session.watched.is_empty() && session.watch_flag.is_raised(), flags::DIRTY)
             | set(self.state.is_suspended, flags::BLOCKED)

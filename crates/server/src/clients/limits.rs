@@ -1,6 +1,12 @@
 //! Limits of unwritten output: who is cut off, and when.
 
-use crate::config::OutputLimit;
+use crate::config::{OutputLimit, Settings};
+
+/// The limit of a client's class.
+#[inline]
+pub fn of_class(settings: &Settings, is_subscriber: bool) -> &OutputLimit {
+    if is_subscriber { &settings.output_limit_pubsub } else { &settings.output_limit_normal }
+}
 
 /// Whether so many unwritten bytes are too many at once.
 #[inline]

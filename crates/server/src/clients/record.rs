@@ -89,6 +89,8 @@ pub mod flags {
     pub const WRITING: u32 = 1 << 6;
     /// The client understands redirections.
     pub const CAPA_REDIRECT: u32 = 1 << 7;
+    /// Subscribed to something.
+    pub const PUBSUB: u32 = 1 << 8;
     /// Those that commands set; the others follow from the connection's state.
     pub const LASTING: u32 = NO_EVICT | CAPA_REDIRECT;
 }
@@ -128,6 +130,11 @@ impl ClientRecord {
     #[inline]
     pub fn is_killed(&self) -> bool {
         self.is_killed.load(Relaxed)
+    }
+
+    /// Whether it has subscribed to something.
+    pub fn is_subscriber(&self) -> bool {
+        self.counts.flags.load(Relaxed) & flags::PUBSUB != 0
     }
 
     /// Nanoseconds since its last batch.

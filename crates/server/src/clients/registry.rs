@@ -91,6 +91,11 @@ impl Registry {
         self.inboxes.post(record.token, Message::Kill(record.token));
     }
 
+    /// The inboxes of the loops that serve them.
+    pub fn inboxes(&self) -> &Inboxes {
+        &self.inboxes
+    }
+
     fn stripe(&self, id: u64) -> &Mutex<Stripe> {
         &self.stripes[id as usize % self.stripes.len()]
     }

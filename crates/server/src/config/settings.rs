@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use engine::events::Classes;
 use engine::settings::{Access, MemoryPolicy};
 use store::types::limits::{
     HashLimits, HyperLogLogLimits, Limits, ListLimits, SetLimits, SortedSetLimits, StreamLimits,
@@ -163,7 +164,10 @@ impl Settings {
             memory_policy: self.maxmemory_policy,
             memory_samples: self.maxmemory_samples as usize,
             types: self.limits,
+            notified: Classes::from_letters(self.notify_keyspace_events.as_bytes()),
             password: self.requirepass.clone(),
+            push_bytes_max: usize::try_from(self.output_limit_pubsub.hard_bytes)
+                .unwrap_or(usize::MAX),
         }
     }
 

@@ -59,6 +59,7 @@ enum Occupant {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Happened {
     pub killed: bool,
+    pub pushed: bool,
     pub readable: bool,
     pub read_closed: bool,
     pub resumed: bool,
@@ -68,6 +69,7 @@ pub struct Happened {
 impl Happened {
     fn add(&mut self, other: Self) {
         self.killed |= other.killed;
+        self.pushed |= other.pushed;
         self.readable |= other.readable;
         self.read_closed |= other.read_closed;
         self.resumed |= other.resumed;
@@ -122,6 +124,12 @@ impl LoopState {
     /// Something has happened to the connection that `token` names, if it is still there.
     pub fn happen(&mut self, token: Token, happened: Happened) {
         happen(&mut self.places, &mut self.due, token, happened);
+    }
+
+    /// Pushes wait for these connections, as far as they are still there.
+    pub fn pushes_wait(&mut self, tokens: &[Token]) {
+        let happened = Happened { pushed: true, ..Happened::default() };
+        tokens.iter().for_each(|token| self.happen(*token, happened));
     }
 
     /// Lets those try again whose time has come.
@@ -257,6 +265,6 @@ pub fn happened_by(message: &Message) -> Option<(Token, Happened)> {
     match message {
         Message::Kill(token) => Some((*token, Happened { killed: true, ..Happened::default() })),
         Message::Resume(token) => Some((*token, Happened { resumed: true, ..Happened::default() })),
-        Message::Accept(_) | Message::Return(_) | Message::Stop => None,
+        Message::Accept(_) | Message::Pushed(_) | Message::Return(_) | Message::Stop => None,
     }
 }

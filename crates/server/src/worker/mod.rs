@@ -155,6 +155,7 @@ impl Worker<'_> {
                     let turn = if connection.is_over { Turn::Close } else { Turn::of(&connection) };
                     self.settle(state, connection, turn);
                 }
+                Message::Pushed(tokens) => state.pushes_wait(&tokens),
                 Message::Stop => return false,
                 Message::Kill(_) | Message::Resume(_) => {}
             }

@@ -107,7 +107,20 @@ impl<'s> Turner<'s> {
         if connection.session.blocked.is_some() && connection.state.is_read_closed {
             return Turn::Close;
         }
-        if connection.can_go_on() { self.serve(connection, sockets) } else { Turn::Keep }
+        if happened.pushed {
+            self.executor.deliver_pushes(&connection.session, &mut self.reply);
+            if connection.record.is_killed() {
+                return Turn::Close;
+            }
+        }
+        if connection.can_go_on() {
+            return self.serve(connection, sockets);
+        }
+        if self.reply.is_empty() {
+            Turn::Keep
+        } else {
+            self.finish(connection, Turn::Keep, sockets)
+        }
     }
 
     /// Reads what a connection that is due has sent, and looks at its first request.
@@ -148,14 +161,22 @@ impl<'s> Turner<'s> {
         } else {
             match self.read_and_run(connection, &mut counts) {
                 Ok(Some(served)) => served,
-                Ok(None) => return Turn::Keep,
-                Err(_) => return Turn::Close,
+                Ok(None) => return self.finish(connection, Turn::Keep, sockets),
+                Err(_) => {
+                    self.reply.clear();
+                    return Turn::Close;
+                }
             }
         };
         let turn = self.turn_after(connection, &served);
         counts.commands = commands.value().wrapping_sub(commands_before);
         counts.now_ns = self.executor.tick_ns();
         connection.publish(&counts);
+        self.finish(connection, turn, sockets)
+    }
+
+    /// Leaves a short reply to be written with others, writes any other.
+    fn finish(&mut self, connection: &mut Connection, turn: Turn, sockets: &Registry) -> Turn {
         if connection.outbox.is_empty() && deferred::may_wait(&self.reply) {
             return turn;
         }
@@ -173,7 +194,9 @@ impl<'s> Turner<'s> {
             return settled(connection, turn);
         }
         let waiting = connection.outbox.len() + self.reply.len();
-        if limits::is_over_hard(&self.settings.load().output_limit_normal, waiting) {
+        let is_subscriber = connection.session.subscriptions.is_some();
+        let limit = limits::of_class(self.settings.load(), is_subscriber);
+        if limits::is_over_hard(limit, waiting) {
             self.reply.clear();
             self.server.host.output_limit_reached(connection);
             return Turn::Close;
@@ -336,15 +359,15 @@ impl<'s> Turner<'s> {
     ) -> io::Result<()> {
         let waiting = connection.outbox.len();
         let is_stranger = !connection.session.is_authenticated;
-        let counts = &connection.record.counts;
-        counts.outbox_bytes.store(waiting as u64, Relaxed);
-        counts.outbox_pieces.store(connection.outbox.pieces() as u32, Relaxed);
+        connection.publish_outbox();
         if is_stranger && OUTBOX_BYTES_UNAUTHENTICATED_MAX < waiting {
             self.server.host.output_limit_reached(connection);
             return Err(ErrorKind::OutOfMemory.into());
         }
-        let since = &counts.soft_limit_since_ns;
-        if !limits::is_over_soft(&self.settings.load().output_limit_normal, waiting) {
+        let since = &connection.record.counts.soft_limit_since_ns;
+        let is_subscriber = connection.session.subscriptions.is_some();
+        let limit = limits::of_class(self.settings.load(), is_subscriber);
+        if !limits::is_over_soft(limit, waiting) {
             since.store(0, Relaxed);
         } else if since.load(Relaxed) == 0 {
             since.store(self.executor.tick_ns().max(1), Relaxed);
@@ -362,11 +385,12 @@ impl<'s> Turner<'s> {
         self.server.statistics.of_thread(self.number).bytes_written.add(written as u64);
         let counts = &connection.record.counts;
         counts.bytes_written.fetch_add(written as u64, Relaxed);
-        counts.outbox_bytes.store(connection.outbox.len() as u64, Relaxed);
-        let limit = &self.settings.load().output_limit_normal;
+        let is_subscriber = connection.session.subscriptions.is_some();
+        let limit = limits::of_class(self.settings.load(), is_subscriber);
         if !limits::is_over_soft(limit, connection.outbox.len()) {
             counts.soft_limit_since_ns.store(0, Relaxed);
         }
+        connection.publish_outbox();
         if connection.outbox.is_empty() && connection.state.awaits_writable {
             connection.state.awaits_writable = false;
             let token = mio::Token(connection.session.token.0 as usize);

@@ -87,6 +87,17 @@ impl Client {
         self.expect(PONG);
     }
 
+    /// Reads one line, its end included.
+    pub(crate) fn read_line(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).unwrap();
+            line.push(byte[0]);
+        }
+        line
+    }
+
     /// Reads until the server closes. A reset counts as closing.
     pub(crate) fn read_to_end(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -5,6 +5,7 @@
 mod client;
 mod eviction;
 mod program;
+mod pubsub;
 mod slow_calls;
 mod sockets;
 mod upkeep;

@@ -79,6 +79,9 @@ impl Link for EngineLink {
     fn receive(&mut self, wait: Duration) -> Result<Received, String> {
         let deadline = Instant::now() + wait;
         loop {
+            if let Some(caller) = &mut self.caller {
+                self.replies.extend(self.node.pushes(caller));
+            }
             let bytes = self.replies.make_contiguous();
             if let Some((frame, consumed)) =
                 Frame::decode(bytes).map_err(|error| format!("{error:?}"))?

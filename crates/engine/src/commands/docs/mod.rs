@@ -10,6 +10,7 @@ mod generic;
 mod hash;
 mod hyperloglog;
 mod list;
+mod pubsub;
 mod scripting;
 mod server;
 mod set;
@@ -55,6 +56,7 @@ pub const DOCS: &[&[Doc]] = &[
     hash::DOCS,
     list::DOCS,
     hyperloglog::DOCS,
+    pubsub::DOCS,
     scripting::DOCS,
     server::DOCS,
     set::DOCS,

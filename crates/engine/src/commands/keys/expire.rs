@@ -78,7 +78,8 @@ fn set_deadline(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) ->
             }
             _ => {
                 ctx.data.remove(key);
-                ctx.data.changed(key, events::DEL);
+                let expires = ctx.settings.dialect.differences().past_deadlines_expire;
+                ctx.data.changed(key, if expires { events::EXPIRED } else { events::DEL });
             }
         }
     }

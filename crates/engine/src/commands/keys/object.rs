@@ -16,7 +16,7 @@ const INTEGERS_SHARED: i64 = 10_000;
 /// `OBJECT ENCODING key` → how its value is kept, or null. O(1).
 pub(super) fn encoding(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let key = ctx.key(2);
-    let name = ctx.data.look(key).map(kind::encoding);
+    let name = ctx.data.look_quietly(key).map(kind::encoding);
     match name {
         Some(name) => ctx.reply.bulk(name.as_bytes()),
         None => ctx.reply.null(),
@@ -67,7 +67,7 @@ pub(super) fn idletime(ctx: &mut Ctx<'_, '_>) -> Outcome {
 pub(super) fn refcount(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let key = ctx.key(2);
     let shares = ctx.settings.dialect.differences().shares_integers;
-    let integer = ctx.data.look(key).map(kind::encoded_integer);
+    let integer = ctx.data.look_quietly(key).map(kind::encoded_integer);
     match integer {
         None => ctx.reply.null(),
         Some(Some(n)) if shares && (0..INTEGERS_SHARED).contains(&n) => {
@@ -86,7 +86,7 @@ pub(crate) fn idle_seconds(now_ms: u64, clock: u32) -> u32 {
 /// The access clock of the key; replies with null if it is missing.
 fn access_clock(ctx: &mut Ctx<'_, '_>) -> Option<u32> {
     let key = ctx.key(2);
-    let clock = ctx.data.look(key).map(|entry| entry.access_clock());
+    let clock = ctx.data.look_quietly(key).map(|entry| entry.access_clock());
     if clock.is_none() {
         ctx.reply.null();
     }

@@ -31,6 +31,8 @@ pub(super) fn copy(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if let Some(entry) = copied {
         ctx.data.db = to_db;
         if replaces || !ctx.data.exists(to) {
+            // What was there goes first, so that the key counts as new.
+            ctx.data.remove(to);
             ctx.data.put(to.hash, entry);
             ctx.data.changed(to, events::COPY_TO);
             is_copied = true;
@@ -55,9 +57,11 @@ pub(super) fn move_(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let taken = if is_free { ctx.data.take(key) } else { None };
     let is_moved = taken.is_some();
     if let Some(entry) = taken {
-        ctx.data.changed(key, events::MOVE_FROM);
         ctx.data.db = to_db;
         ctx.data.put(key.hash, entry);
+        ctx.data.db = from_db;
+        ctx.data.changed(key, events::MOVE_FROM);
+        ctx.data.db = to_db;
         ctx.data.noted(key, events::MOVE_TO);
         ctx.data.db = from_db;
     }
@@ -94,6 +98,8 @@ fn rename_key(ctx: &mut Ctx<'_, '_>, target: Target) -> Result<bool, CommandErro
         return Ok(false);
     }
     if let Some(entry) = ctx.data.take(from) {
+        // What was there goes first, so that the key counts as new.
+        ctx.data.remove(to);
         ctx.data.put(to.hash, entry.with_key(to.bytes));
         ctx.data.changed(from, events::RENAME_FROM);
         ctx.data.noted(to, events::RENAME_TO);

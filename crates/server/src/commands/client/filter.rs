@@ -42,6 +42,7 @@ enum Condition {
 enum ClientType {
     Normal,
     Other,
+    PubSub,
 }
 
 impl Filter {
@@ -199,7 +200,9 @@ impl Condition {
                 record.endpoint.local().to_string().as_bytes() == &address[..]
             }
             Self::Name(name) => *record.names.lock().name == **name,
-            Self::Type(kind) => *kind == ClientType::Normal,
+            Self::Type(ClientType::Normal) => !record.is_subscriber(),
+            Self::Type(ClientType::Other) => false,
+            Self::Type(ClientType::PubSub) => record.is_subscriber(),
             Self::User(user) => *record.names.lock().user == **user,
         }
     }
@@ -214,9 +217,11 @@ fn positive(value: &[u8], name: &'static str) -> Result<i64, CommandError> {
 }
 
 fn client_type(value: &[u8]) -> Result<ClientType, CommandError> {
-    const OTHERS: [&str; 5] = ["pubsub", "replica", "slave", "master", "primary"];
+    const OTHERS: [&str; 4] = ["replica", "slave", "master", "primary"];
     if is_word(value, "normal") {
         Ok(ClientType::Normal)
+    } else if is_word(value, "pubsub") {
+        Ok(ClientType::PubSub)
     } else if OTHERS.iter().any(|name| is_word(value, name)) {
         Ok(ClientType::Other)
     } else {

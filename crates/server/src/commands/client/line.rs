@@ -4,6 +4,7 @@ use crate::clients::record::{ClientRecord, flags};
 use engine::Ctx;
 use engine::context::Origin;
 use engine::dialect::Dialect;
+use engine::pubsub::Topic;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -36,15 +37,13 @@ pub(super) fn write(text: &mut String, ctx: &Ctx<'_, '_>, record: &ClientRecord)
         (None, true) => -1,
         _ => counts.queued.load(Relaxed),
     };
+    let [channels, patterns, shard_channels] = subscriptions(ctx, record, is_self);
     let _ = write!(
         text,
-        " db={} sub={} psub={} ssub={} multi={} watch={} qbuf={} qbuf-free={} argv-mem={} \
+        " db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} watch={} qbuf={} qbuf-free={} argv-mem={} \
          multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={} cmd={} user={} \
          redir={} resp={} lib-name={} lib-ver={}",
         if is_self { ctx.session.db as u32 } else { counts.db.load(Relaxed) },
-        counts.channels.load(Relaxed),
-        counts.patterns.load(Relaxed),
-        counts.shard_channels.load(Relaxed),
         queued,
         if is_self { ctx.session.watched.len() as u32 } else { counts.watched.load(Relaxed) },
         counts.input_bytes.load(Relaxed),
@@ -77,10 +76,22 @@ pub(super) fn write(text: &mut String, ctx: &Ctx<'_, '_>, record: &ClientRecord)
     );
 }
 
+/// How many channels, patterns and shard channels a client has subscribed to.
+fn subscriptions(ctx: &Ctx<'_, '_>, record: &ClientRecord, is_self: bool) -> [u32; 3] {
+    if is_self {
+        let own = ctx.session.subscriptions.as_ref();
+        return [Topic::Channel, Topic::Pattern, Topic::ShardChannel]
+            .map(|topic| own.map_or(0, |own| own.count(topic) as u32));
+    }
+    let counts = &record.counts;
+    [&counts.channels, &counts.patterns, &counts.shard_channels].map(|count| count.load(Relaxed))
+}
+
 /// The letters of `flags=`; N stands for none.
 pub(super) fn flag_letters(record: &ClientRecord) -> String {
     let set = record.counts.flags.load(Relaxed);
     let letters = [
+        (flags::PUBSUB, 'P'),
         (flags::MULTI, 'x'),
         (flags::BLOCKED, 'b'),
         (flags::DIRTY, 'd'),

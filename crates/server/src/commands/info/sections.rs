@@ -4,6 +4,7 @@
 use crate::host::ServerHost;
 use crate::sys::{self, TimeOf};
 use engine::pause::Paused;
+use engine::pubsub::Topic;
 use engine::statistics::{Counter, Latency, ThreadStatistics};
 use engine::{Ctx, Engine};
 use std::fmt::Write;
@@ -178,7 +179,7 @@ fn clients(text: &mut String, facts: &Facts<'_>) {
         "client_recent_max_output_buffer": output_max,
         "blocked_clients": facts.engine.blocking.count(),
         "tracking_clients": 0,
-        "pubsub_clients": 0,
+        "pubsub_clients": facts.engine.pubsub.clients(),
         "watching_clients": watching,
         "clients_in_timeout_table": 0,
         "total_watched_keys": facts.watched_keys,
@@ -300,6 +301,7 @@ fn stats(text: &mut String, facts: &Facts<'_>) {
     let sums = statistics.sums();
     let errors: u64 = facts.engine.errors.snapshot().values().sum();
     let rates = statistics.rates.lock();
+    let pubsub = &facts.engine.pubsub;
     let kilobytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     fields!(text,
         "total_connections_received": statistics.connections_received.load(Relaxed),
@@ -322,7 +324,9 @@ fn stats(text: &mut String, facts: &Facts<'_>) {
         "total_eviction_exceeded_time": 0, "current_eviction_exceeded_time": 0,
         "keyspace_hits": facts.sum(|thread| &thread.keyspace_hits),
         "keyspace_misses": facts.sum(|thread| &thread.keyspace_misses),
-        "pubsub_channels": 0, "pubsub_patterns": 0, "pubsubshard_channels": 0,
+        "pubsub_channels": pubsub.count(Topic::Channel),
+        "pubsub_patterns": pubsub.count(Topic::Pattern),
+        "pubsubshard_channels": pubsub.count(Topic::ShardChannel),
         "latest_fork_usec": 0, "total_forks": 0, "migrate_cached_sockets": 0,
         "slave_expires_tracked_keys": 0,
         "active_defrag_hits": 0, "active_defrag_misses": 0, "active_defrag_key_hits": 0,
