@@ -203,6 +203,7 @@ pub enum CommandError {
 
 impl CommandError {
     /// The error line without the leading `-` and the line end.
+    // Length: one arm for each text.
     pub fn text(&self) -> Cow<'static, str> {
         let fixed = match self {
             Self::AddGtLtNx => "ERR GT, LT, and/or NX options at the same time are not compatible",

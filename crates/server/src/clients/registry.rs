@@ -68,11 +68,12 @@ impl Registry {
         self.stripe(id).lock().get(&id).cloned()
     }
 
-    /// All records, by id.
+    /// The records of all clients that nobody has killed, by id.
     pub fn all(&self) -> Vec<Arc<ClientRecord>> {
         let mut records = Vec::with_capacity(self.count());
         for stripe in &self.stripes {
-            records.extend(stripe.lock().values().cloned());
+            let stripe = stripe.lock();
+            records.extend(stripe.values().filter(|record| !record.is_killed()).cloned());
         }
         records.sort_unstable_by_key(|record| record.id);
         records

@@ -212,8 +212,10 @@ fn a_killed_client_is_closed() {
     client.ping();
     let record = node.server().registry.all().pop().unwrap();
     node.server().registry.kill(&record);
+    // Others see it gone at once, its loop a little later.
+    assert!(node.server().registry.all().is_empty());
     assert_eq!(client.read_to_end(), b"");
-    assert!(node.server().registry.find(record.id).is_none());
+    wait_until("its loop has let it go", || node.server().registry.find(record.id).is_none());
 }
 
 #[test]
