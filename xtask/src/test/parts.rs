@@ -41,13 +41,15 @@ pub(crate) const PARTS: &[Part] = &[
     part("streams", "random command streams on the server and on the reference", streams),
     part("django", "a Django site: cache and sessions", django),
     part("redis-py", "redis-py, newest and 5.x", redis_py),
+    part("celery", "Celery: broker and results", celery),
+    part("rq", "RQ: queues, schedules, stop commands", rq),
     part("ioredis", "ioredis", ioredis),
     part("node-redis", "node-redis", node_redis),
 ];
 
 /// Whether a part of that name runs programs that `build` makes.
 pub(crate) fn needs_build(name: &str) -> bool {
-    ["cases", "streams", "django", "redis-py", "ioredis", "node-redis"]
+    ["cases", "streams", "django", "redis-py", "celery", "rq", "ioredis", "node-redis"]
         .iter()
         .any(|part| name.starts_with(part) || part.starts_with(name))
 }
@@ -164,6 +166,14 @@ fn redis_py(plan: &Plan) -> Result<Count, Skip> {
     let newest = counted(&mut python(plan, "redis_py", None)?)?;
     let older = plan.setup.older_redis_py()?;
     Ok(newest + counted(&mut python(plan, "redis_py", Some(&older))?)?)
+}
+
+fn celery(plan: &Plan) -> Result<Count, Skip> {
+    counted(&mut python(plan, "celery_site", None)?)
+}
+
+fn rq(plan: &Plan) -> Result<Count, Skip> {
+    counted(&mut python(plan, "rq_site", None)?)
 }
 
 fn ioredis(plan: &Plan) -> Result<Count, Skip> {
