@@ -277,13 +277,13 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Puts the settings back as they were.
+    /// Puts the settings back as they were, the last one first: one may have been set twice.
     ///
     /// # Errors
     /// When the target refuses.
     pub fn restore(mut self) -> Result<(), String> {
         self.links.clear();
-        for (name, value) in std::mem::take(&mut self.settings) {
+        for (name, value) in std::mem::take(&mut self.settings).into_iter().rev() {
             self.set(&name, &value)?;
         }
         Ok(())

@@ -339,6 +339,9 @@ fn end_client(ctx: &mut Ctx<'_, '_>, record: &crate::clients::record::ClientReco
         ctx.session.is_closing = true;
     } else {
         host(ctx)?.registry.kill(record);
+        // What it waits for is for others from now on.
+        let woken = ctx.engine.blocking.unblock(record.id, false, || ctx.host.relax());
+        ctx.engine.wake_all(woken.into_iter().collect());
     }
     Ok(())
 }
