@@ -97,7 +97,7 @@ fn pop_one_key(ctx: &mut Ctx<'_, '_>, side: Side) -> Outcome {
         return Err(CommandError::Syntax);
     }
     let is_counted = ctx.argv.len() == 3;
-    let count = if is_counted { args::integer(ctx.argv.at(2))? } else { 1 };
+    let count = if is_counted { args::integer(ctx.argv.at(2)).unwrap_or(-1) } else { 1 };
     let count = usize::try_from(count).map_err(|_| CommandError::OutOfRangePositive)?;
     let key = ctx.key(1);
     if ctx.data.look_as::<LargeSortedSet>(key)?.is_none() || count == 0 {

@@ -26,7 +26,10 @@ pub(super) fn zrandmember(ctx: &mut Ctx<'_, '_>) -> Outcome {
         Some(_) => return Err(CommandError::Syntax),
     };
     let is_too_large = with_scores && i64::MAX as u64 / 2 < count.unsigned_abs();
-    if count == i64::MIN || is_too_large {
+    if count == i64::MIN {
+        return Err(CommandError::OutOfRangeLong);
+    }
+    if is_too_large {
         return Err(CommandError::OutOfRange);
     }
     let mut rng = Rng::new(ctx.data.rng.next_u64());
