@@ -33,6 +33,8 @@ pub struct Differences {
     pub nested_multi_aborts: bool,
     /// Whether a deadline that has passed makes a key expire, for subscribers, instead of deleting it.
     pub past_deadlines_expire: bool,
+    /// Whether GEOPOS and its relatives print 17 decimals.
+    pub places_have_17_decimals: bool,
     /// The product's name, as LOLWUT says it.
     pub product: &'static str,
     /// Whether SCAN refuses a TYPE that does not exist, instead of finding nothing.
@@ -52,6 +54,7 @@ static REDIS: Differences = Differences {
     valkey_version: None,
     nested_multi_aborts: false,
     past_deadlines_expire: false,
+    places_have_17_decimals: false,
     product: "Redis",
     scan_knows_types: false,
     shares_integers: true,
@@ -68,6 +71,7 @@ static VALKEY: Differences = Differences {
     valkey_version: Some("9.1.2"),
     nested_multi_aborts: true,
     past_deadlines_expire: true,
+    places_have_17_decimals: true,
     product: "Valkey",
     scan_knows_types: true,
     shares_integers: false,

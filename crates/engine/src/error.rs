@@ -33,6 +33,7 @@ pub enum CommandError {
     BitopSingleSource,
     BitopTwoSources(&'static str),
     BoundsCrossed,
+    BoxNegative,
     BusyScript,
     ClientDatabase {
         last: usize,
@@ -53,6 +54,8 @@ pub enum CommandError {
     ConditionType,
     ConfigSet(Box<str>),
     ConfigUnknown(Box<str>),
+    CornersInvalid,
+    CornersTooFew,
     CountNegative,
     CountNotPositive,
     CursorInvalid,
@@ -78,6 +81,13 @@ pub enum CommandError {
     FieldsInvalid,
     FieldsMissing,
     FirstDatabaseIndexInvalid,
+    GeoAnyWithoutCount,
+    GeoCenterMissing(Box<str>),
+    GeoCountNotPositive,
+    GeoRadiusStoreOptions,
+    GeoSearchStoreOptions,
+    GeoShapeMissing(Box<str>),
+    HeightNotNumeric,
     HashValueNotAFloat,
     HashValueNotAnInteger,
     HelloOption(Box<str>),
@@ -136,8 +146,12 @@ pub enum CommandError {
     OutOfRangeLong,
     OutOfRangePositive,
     PauseMode,
+    PlaceInvalid(Box<str>),
+    PlaceMissing,
     ProtocolInvalid,
     ProtocolUnsupported,
+    RadiusNegative,
+    RadiusNotNumeric,
     RangeLimitByRank,
     RangeNotFloat,
     RangeNotLex,
@@ -179,6 +193,7 @@ pub enum CommandError {
     TypeUnknown(Box<str>),
     UnblockReason,
     Unblocked,
+    UnitUnknown,
     /// With the rest of the line, in the bytes that the client sent.
     UnknownCommand(Box<[u8]>),
     UnknownSubcommand {
@@ -194,6 +209,7 @@ pub enum CommandError {
     WaitWithoutJournal,
     WatchInsideMulti,
     WeightNotFloat,
+    WidthNotNumeric,
     WrongArity(Box<str>),
     WrongPass,
     WrongType,
@@ -308,6 +324,25 @@ impl CommandError {
             Self::HyperLogLogSelfTest => "TESTFAILED Counts are too far from the truth",
             Self::HyperLogLogType => "WRONGTYPE Key is not a valid HyperLogLog string value.",
             Self::IncrementInfinite => "ERR BYFLOAT increment cannot be Infinity",
+            Self::BoxNegative => "ERR height or width cannot be negative",
+            Self::CornersInvalid => "ERR invalid number of vertices",
+            Self::CornersTooFew => "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices",
+            Self::GeoAnyWithoutCount => "ERR the ANY argument requires COUNT argument",
+            Self::GeoCountNotPositive => "ERR COUNT must be > 0",
+            Self::GeoRadiusStoreOptions => {
+                "ERR STORE option in GEORADIUS is not compatible with WITHDIST, \
+                 WITHHASH and WITHCOORD options"
+            }
+            Self::GeoSearchStoreOptions => {
+                "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and \
+                 WITHCOORD options"
+            }
+            Self::HeightNotNumeric => "ERR need numeric height",
+            Self::PlaceMissing => "ERR could not decode requested zset member",
+            Self::RadiusNegative => "ERR radius cannot be negative",
+            Self::RadiusNotNumeric => "ERR need numeric radius",
+            Self::UnitUnknown => "ERR unsupported unit provided. please use M, KM, FT, MI",
+            Self::WidthNotNumeric => "ERR need numeric width",
             Self::IncrementNotFinite => "ERR increment would produce NaN or Infinity",
             Self::IncrementOverflow => "ERR increment or decrement would overflow",
             Self::IndexOutOfRange => "ERR index out of range",
@@ -452,6 +487,14 @@ impl CommandError {
             Self::ExpireTimeInvalid(command) => {
                 format!("ERR invalid expire time in '{command}' command")
             }
+            Self::GeoCenterMissing(command) => {
+                format!(
+                    "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {command}"
+                )
+            }
+            Self::GeoShapeMissing(command) => {
+                format!("ERR exactly one of BYRADIUS and BYBOX can be specified for {command}")
+            }
             Self::HelloOption(option) => format!("ERR Syntax error in HELLO option '{option}'"),
             Self::HyperLogLogSubcommand(name) => {
                 format!("ERR Unknown PFDEBUG subcommand '{name}'")
@@ -470,6 +513,7 @@ impl CommandError {
             Self::ScriptCompile(text) => {
                 format!("ERR Error compiling script (new function): {text}")
             }
+            Self::PlaceInvalid(pair) => format!("ERR invalid longitude,latitude pair {pair}"),
             Self::Subscribed(name) => format!(
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
                  RESET are allowed in this context"

@@ -57,6 +57,7 @@ pub const RW_ACCESS_DELETE: KeyFlags = KeyFlags(&["RW", "access", "delete"]);
 pub const RW_DELETE_VARIABLE: KeyFlags = KeyFlags(&["RW", "delete", "variable_flags"]);
 pub const RW_INSERT: KeyFlags = KeyFlags(&["RW", "insert"]);
 pub const OW_UPDATE: KeyFlags = KeyFlags(&["OW", "update"]);
+pub const OW_UPDATE_VARIABLE: KeyFlags = KeyFlags(&["OW", "update", "variable_flags"]);
 pub const OW_INSERT: KeyFlags = KeyFlags(&["OW", "insert"]);
 pub const RM_DELETE: KeyFlags = KeyFlags(&["RM", "delete"]);
 

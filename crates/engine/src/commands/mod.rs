@@ -12,6 +12,7 @@ mod command;
 mod connection;
 mod debug;
 pub mod docs;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod keys;
@@ -36,6 +37,7 @@ pub const FAMILIES: &[&[Command]] = &[
     command::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
+    geo::COMMANDS,
     hash::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,

@@ -1,6 +1,7 @@
 //! Verbs on values, one file per type. They know no keys, deadlines or commands.
 
 pub mod bitmap;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod limits;

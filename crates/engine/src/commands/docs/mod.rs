@@ -7,6 +7,7 @@ mod argument;
 mod bitmap;
 mod connection;
 mod generic;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod list;
@@ -53,6 +54,7 @@ pub const DOCS: &[&[Doc]] = &[
     bitmap::DOCS,
     connection::DOCS,
     generic::DOCS,
+    geo::DOCS,
     hash::DOCS,
     list::DOCS,
     hyperloglog::DOCS,
