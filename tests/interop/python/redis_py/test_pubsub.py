@@ -27,6 +27,10 @@ def take(pubsub, count):
 class Sync(unittest.TestCase):
     def clients(self):
         for name, choice in parsers().items():
+            # redis-py 5 prints pushes that it reads at the wrong moment, and waits for them for ever;
+            # beside Redis 7.0 as well.
+            if VERSION < (6, 0) and choice["protocol"] == 3:
+                continue
             with self.subTest(name):
                 pool = redis.ConnectionPool(
                     **OPTIONS, protocol=choice["protocol"], parser_class=choice["parser"]
@@ -84,9 +88,6 @@ class Sync(unittest.TestCase):
 
     def test_many_messages_to_a_thread(self):
         for client in self.clients():
-            # redis-py 5 calls itself for each push that it skips, and its thread ends in between.
-            if VERSION < (6, 0) and client.connection_pool.connection_kwargs["protocol"] == 3:
-                continue
             received, done = [], threading.Event()
 
             def note(message):
