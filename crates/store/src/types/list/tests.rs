@@ -340,3 +340,21 @@ fn an_entry_is_a_home() {
     assert_eq!((entry.as_ref().key(), entry.as_ref().deadline()), (&b"key"[..], Some(5)));
     assert_eq!(len(copy.as_ref().form::<LargeList>()), 3000);
 }
+
+#[test]
+fn a_full_branch_that_a_view_shares_is_counted_as_its_copy_is() {
+    let limits = ListLimits { chunk_max: 1 };
+    let mut home = Own::<LargeList>::default();
+    push(&mut home, End::Tail, repeated(b"a", 100), limits);
+    assert!(set(&mut home, 10, b"p", limits));
+    // A branch that is split keeps room for more children than it may have.
+    for _ in 0..40 {
+        assert!(insert(&mut home, Place::Before, b"p", b"b", limits).is_some());
+    }
+    for _ in 0..80 {
+        let frozen = home.clone();
+        push(&mut home, End::Head, repeated(b"a", 1), limits);
+        check_invariants(&home);
+        check_invariants(&frozen);
+    }
+}

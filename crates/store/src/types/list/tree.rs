@@ -207,6 +207,8 @@ impl Child {
         };
         if let Some(child) = child {
             if CHILDREN_MAX <= branch.children.len() {
+                // A copy that was just made of a shared branch may be smaller than the branch was.
+                self.measure();
                 return Some(Self::branch(vec![child]));
             }
             match end {
