@@ -3,7 +3,41 @@
 use super::Doc;
 use super::argument::{block, double, integer, key, one_of, pattern, string, word};
 
+const FRACTIONS: &[(&str, &str)] = &[("6.0.0", "Takes fractions of a second.")];
+
 pub(super) const DOCS: &[Doc] = &[
+    Doc {
+        name: "bzmpop",
+        summary: "Takes the least or the greatest members out of the first sorted set that there \
+                  is, as soon as there is one, and returns them.",
+        complexity: "O(K + M log N), K keys, M members taken",
+        arguments: &[
+            double("timeout"),
+            integer("numkeys"),
+            key("key", 0).multiple(),
+            one_of("where", &[word("min", "MIN"), word("max", "MAX")]),
+            integer("count").after("COUNT").optional(),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "bzpopmax",
+        summary: "Takes the member with the greatest score out of the first sorted set that there \
+                  is, as soon as there is one, and returns it.",
+        complexity: "O(K + log N), K keys",
+        history: FRACTIONS,
+        arguments: &[key("key", 0).multiple(), double("timeout")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "bzpopmin",
+        summary: "Takes the member with the least score out of the first sorted set that there is, \
+                  as soon as there is one, and returns it.",
+        complexity: "O(K + log N), K keys",
+        history: FRACTIONS,
+        arguments: &[key("key", 0).multiple(), double("timeout")],
+        ..Doc::NEW
+    },
     Doc {
         name: "zadd",
         summary: "Adds members to a sorted set, or changes their scores.",

@@ -1,6 +1,7 @@
 //! Sorted sets: ZADD, ZRANGE, ZUNION and their relatives.
 
 mod add;
+mod blocking;
 mod combine;
 mod pop;
 mod random;
@@ -29,6 +30,7 @@ const GROW_FAST: Flags = GROW.with(Flags::FAST);
 const GROW_MANY: Flags = GROW.with(Flags::MOVABLE_KEYS);
 const READ_FAST: Flags = Flags::READONLY.with(Flags::FAST);
 const READ_MANY: Flags = Flags::READONLY.with(Flags::MOVABLE_KEYS);
+const WAIT_FAST: Flags = WRITE_FAST.with(Flags::BLOCKING);
 const WRITE_FAST: Flags = Flags::WRITE.with(Flags::FAST);
 const WRITE_MANY: Flags = Flags::WRITE.with(Flags::MOVABLE_KEYS);
 
@@ -43,8 +45,36 @@ const SOURCES: &[KeySpec] = &[KeySpec::counted(1, 1, keys::RO_ACCESS)];
 const STORE_KEYS: &[KeySpec] =
     &[KeySpec::at(1, keys::OW_UPDATE), KeySpec::counted(2, 1, keys::RO_ACCESS)];
 const UPDATE_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RW_UPDATE)];
+const WAIT_KEYS: &[KeySpec] = &[KeySpec::range(1, -2, 1, keys::RW_ACCESS_DELETE)];
 
 pub(crate) const COMMANDS: &[Command] = &[
+    Command {
+        name: "bzmpop",
+        arity: -5,
+        flags: WRITE_MANY.with(Flags::BLOCKING),
+        keys: &[KeySpec::counted(2, 1, keys::RW_ACCESS_DELETE)],
+        since: "7.0.0",
+        run: blocking::bzmpop,
+        ..ROW
+    },
+    Command {
+        name: "bzpopmax",
+        arity: -3,
+        flags: WAIT_FAST,
+        keys: WAIT_KEYS,
+        since: "5.0.0",
+        run: blocking::bzpopmax,
+        ..ROW
+    },
+    Command {
+        name: "bzpopmin",
+        arity: -3,
+        flags: WAIT_FAST,
+        keys: WAIT_KEYS,
+        since: "5.0.0",
+        run: blocking::bzpopmin,
+        ..ROW
+    },
     Command {
         name: "zadd",
         arity: -4,

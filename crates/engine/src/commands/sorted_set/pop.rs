@@ -19,9 +19,11 @@ pub(super) enum Side {
 
 /// How members and scores stand in the reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Shape {
+pub(super) enum Shape {
     Flat,
     Pairs,
+    /// One member, behind its key.
+    WithKey,
 }
 
 impl Side {
@@ -109,7 +111,13 @@ fn pop_one_key(ctx: &mut Ctx<'_, '_>, side: Side) -> Outcome {
 }
 
 /// Takes members out of a sorted set that is there, and replies with them.
-fn pop(ctx: &mut Ctx<'_, '_>, key: Key<'_>, side: Side, count: usize, shape: Shape) -> Outcome {
+pub(super) fn pop(
+    ctx: &mut Ctx<'_, '_>,
+    key: Key<'_>,
+    side: Side,
+    count: usize,
+    shape: Shape,
+) -> Outcome {
     let reply = &mut *ctx.reply;
     let popped = ctx.data.change::<LargeSortedSet, _>(key, |home| {
         let form = home.form();
@@ -119,7 +127,7 @@ fn pop(ctx: &mut Ctx<'_, '_>, key: Key<'_>, side: Side, count: usize, shape: Sha
             Side::Max => (len - count..len, sorted_set::iter_back(form, len - count..len)),
             Side::Min => (0..count, sorted_set::iter(form, 0..count)),
         };
-        reply_popped(reply, items, shape);
+        reply_popped(reply, key, items, shape);
         sorted_set::remove_ranks(home, ranks);
     })?;
     ctx.data.changed(key, side.event());
@@ -129,8 +137,15 @@ fn pop(ctx: &mut Ctx<'_, '_>, key: Key<'_>, side: Side, count: usize, shape: Sha
     Ok(())
 }
 
-fn reply_popped(reply: &mut Reply, items: sorted_set::Iter<'_>, shape: Shape) {
-    reply.array(if shape == Shape::Flat { 2 * items.len() } else { items.len() });
+fn reply_popped(reply: &mut Reply, key: Key<'_>, items: sorted_set::Iter<'_>, shape: Shape) {
+    match shape {
+        Shape::Flat => reply.array(2 * items.len()),
+        Shape::Pairs => reply.array(items.len()),
+        Shape::WithKey => {
+            reply.array(3);
+            reply.bulk(key.bytes);
+        }
+    }
     for item in items {
         if shape == Shape::Pairs {
             reply.array(2);
