@@ -54,6 +54,10 @@ pub const FRAME_ELEMENTS_MAX: usize = u32::MAX as usize;
 /// Longest line in a decoded reply that is not a string: errors, numbers, headers.
 pub const FRAME_LINE_LEN_MAX: usize = 1 << 20;
 
+/// Bytes that may wait to be freed while memory is at its limit: so far the process may be above it.
+/// Whoever writes then frees some of them first.
+pub const MEMORY_HANDED_OVER_MAX: usize = 64 << 20;
+
 /// Bytes that a thread may allocate or free before it tells the process-wide count: the count is
 /// off by at most this much per thread.
 pub const MEMORY_UNREPORTED_MAX: usize = 16 << 10;

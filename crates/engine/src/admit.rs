@@ -119,6 +119,13 @@ pub fn is_memory_short(settings: &Settings) -> bool {
     limit != 0 && limit < base::memory::used()
 }
 
+/// Whether the process holds more memory than allowed, with what is about to be freed.
+#[inline]
+pub fn is_memory_full(settings: &Settings) -> bool {
+    let limit = settings.memory_bytes_max;
+    limit != 0 && limit < base::memory::allocated()
+}
+
 fn memory(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
     if !is_memory_short(settings) {
         return Ok(());

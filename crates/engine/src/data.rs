@@ -26,10 +26,12 @@ use store::{Database, Entry, EntryMut, EntryRef, Key, Kind, Live};
 
 /// Takes removed entries whose freeing may take long to where it holds nobody up.
 pub trait Reclaim: Sync {
-    /// Frees `entry`, at once or later.
-    fn reclaim(&self, entry: Entry);
+    /// Frees `entry`, at once or later; these bytes of it count as freed.
+    fn reclaim(&self, entry: Entry, bytes: usize);
     /// Frees a whole database.
     fn reclaim_database(&self, database: Database);
+    /// Frees some of what waits, for less than a millisecond; lets others run if nothing does.
+    fn help(&self);
 }
 
 /// A thread's access to the keyspace; between calls it holds nothing.
@@ -478,19 +480,25 @@ pub(crate) fn follow(
 
 #[inline]
 pub(crate) fn free(reclaim: &dyn Reclaim, entry: Entry) {
-    if entry.is_cheap_to_free() { drop(entry) } else { reclaim.reclaim(entry) }
+    if entry.is_cheap_to_free() {
+        drop(entry);
+    } else {
+        let bytes = entry.as_ref().memory_bytes();
+        reclaim.reclaim(entry, bytes);
+    }
 }
 
 /// Frees everything at once: for tests and small programs.
 pub struct ReclaimNow;
 
 impl Reclaim for ReclaimNow {
-    fn reclaim(&self, entry: Entry) {
+    fn reclaim(&self, entry: Entry, _bytes: usize) {
         drop(entry);
     }
     fn reclaim_database(&self, database: Database) {
         drop(database);
     }
+    fn help(&self) {}
 }
 
 /// Shared bytes as store keeps them.

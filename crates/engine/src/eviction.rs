@@ -19,6 +19,7 @@ use crate::keyspace::LockedShard;
 use crate::lfu::Frequency;
 use crate::run::Executor;
 use crate::settings::{MemoryPolicy, Settings};
+use base::limits::MEMORY_HANDED_OVER_MAX;
 use base::rand::Rng;
 use smallvec::SmallVec;
 use store::{Database, EntryRef, Key};
@@ -31,6 +32,8 @@ const PLACES_MAX: usize = 64;
 const VICTIMS_MAX: usize = 1024;
 /// Shards that are tried in a row without finding a victim, per shard that there is.
 const ROUNDS_MAX: usize = 2;
+/// Turns of freeing what waits that one call takes at most: about a millisecond.
+const HELP_TURNS: usize = 5;
 /// How much more idle a key counts that was written and not used since.
 const UNUSED_WEIGHT: u64 = 2;
 /// Access clocks wrap.
@@ -56,6 +59,7 @@ impl Executor<'_> {
     #[cold]
     pub(crate) fn make_room(&mut self) {
         base::memory::flush();
+        self.help_reclaiming();
         let Some(ranking) = Ranking::new(&self.settings, self.wall_ms) else { return };
         let shards = self.engine.keyspace.locks().len();
         let (mut evicted, mut fruitless) = (0, 0);
@@ -70,6 +74,19 @@ impl Executor<'_> {
             } else {
                 fruitless += 1;
             }
+        }
+    }
+
+    /// What was evicted before has to be freed too: while too much of that waits, this thread does
+    /// its part, without locks.
+    fn help_reclaiming(&self) {
+        let limit = self.settings.memory_bytes_max;
+        for _ in 0..HELP_TURNS {
+            let waiting = base::memory::allocated().saturating_sub(base::memory::used());
+            if waiting <= MEMORY_HANDED_OVER_MAX || base::memory::allocated() <= limit {
+                return;
+            }
+            self.data.reclaim().help();
         }
     }
 

@@ -335,7 +335,7 @@ impl<'e> Executor<'e> {
         reply: &mut Reply,
     ) -> Flow {
         session.last_command = Some(entry);
-        if admit::is_memory_short(&self.settings) {
+        if admit::is_memory_full(&self.settings) {
             self.make_room();
         }
         if let Err(error) = admit::admit(&self.settings, session, entry, argv) {

@@ -25,4 +25,5 @@ pub use layout::Key;
 pub use layout::entry::{Entry, EntryMut, EntryRef, Kind, StringRef};
 pub use layout::home::{Buffer, Form, Home, Large, Own};
 pub use layout::prefetch::PrefetchHint;
+pub use layout::rubble::{Part, Rubble};
 pub use layout::table::CURSOR_BITS;

@@ -73,6 +73,7 @@ fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `CONFIG RESETSTAT` → OK.
 fn resetstat(ctx: &mut Ctx<'_, '_>) -> Outcome {
     host(ctx)?.statistics.reset();
+    host(ctx)?.reclaimer.reset_freed();
     ctx.engine.reset_statistics();
     base::memory::reset_peak();
     ctx.reply.ok();

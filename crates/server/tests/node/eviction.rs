@@ -96,6 +96,28 @@ fn used_memory_stays_within_its_limit() {
     }
 }
 
+/// What is on its way to be freed makes room already: nothing else has to go for it.
+#[test]
+fn a_large_value_that_was_deleted_makes_room_at_once() {
+    let mut server = Limited::new("allkeys-lru");
+    let element = [b'x'; 1000];
+    for round in 0..10 {
+        let mut push: Vec<&[u8]> = vec![b"RPUSH", b"large"];
+        push.extend(std::iter::repeat_n(&element[..], 12_000));
+        assert_eq!(server.ask(&push), ":12000", "{round}");
+        assert_eq!(server.ask(&[b"UNLINK", b"large"]), ":1", "{round}");
+        assert_eq!(server.fill("key", 5_000, &[]), 0);
+        assert_eq!(server.info("evicted_keys"), 0, "{round}");
+    }
+    while server.info("lazyfree_pending_objects") != 0 {}
+    assert_eq!(server.info("lazyfreed_objects"), 10);
+    assert_eq!(server.ask(&[b"FLUSHALL", b"ASYNC"]), "+OK");
+    while server.info("lazyfree_pending_objects") != 0 {}
+    assert_eq!(server.info("lazyfreed_objects"), 5_010);
+    assert_eq!(server.ask(&[b"CONFIG", b"RESETSTAT"]), "+OK");
+    assert_eq!(server.info("lazyfreed_objects"), 0);
+}
+
 #[test]
 fn nothing_goes_without_a_policy() {
     let mut server = Limited::new("noeviction");

@@ -20,7 +20,8 @@ use crate::layout::Key;
 use crate::layout::entry::{Entry, EntryMut, EntryRef};
 use crate::layout::home::{Form, Large};
 use crate::layout::prefetch::PrefetchHint;
-use crate::layout::table::{HashPrefix, Lookup, Table};
+use crate::layout::rubble::{Part, Rubble};
+use crate::layout::table::{HashPrefix, Lookup, Remains, Table};
 use crate::types::hash::{self, LargeHash};
 use crate::types::string;
 
@@ -29,6 +30,10 @@ use crate::types::string;
 const RECORDS_PER_ENTRY: usize = 16;
 /// Stale records that a pass looks up whenever a record is added.
 const PASS_STEP: usize = 2;
+/// Buckets whose entries are freed in one piece.
+const BUCKETS_PER_PIECE: usize = 32;
+/// Entries that are looked at to estimate the bytes of all.
+const WEIGHED_COUNT: usize = 64;
 /// Entries that one step looks at when the table has been ordered anew.
 const REINDEX_STEP: usize = 64;
 
@@ -417,6 +422,17 @@ impl Database {
         size_of::<Self>() + self.table.memory_bytes() + deadlines
     }
 
+    /// About how many bytes it takes with all its entries: some of them are weighed. O(1).
+    pub fn estimated_bytes(&self) -> usize {
+        let (mut count, mut bytes) = (0_u128, 0);
+        // From one place on: it is in the order of a hash, so this is a random sample.
+        self.table.scan(0, WEIGHED_COUNT, |entry| {
+            (count, bytes) = (count + 1, bytes + entry.memory_bytes());
+        });
+        let of_entries = u128::from(bytes as u64) * u128::from(self.len() as u64) / count.max(1);
+        self.memory_bytes() + of_entries as usize
+    }
+
     /// How often keys collided beyond chance: see [`Table::flood_count`].
     pub fn flood_count(&self) -> u32 {
         self.table.flood_count()
@@ -577,6 +593,27 @@ impl Database {
                 hint.publish(address, count);
             }
         }
+    }
+}
+
+impl Part for Database {
+    fn crumble(mut self: Box<Self>, rubble: &mut Rubble) {
+        rubble.add(self.table.take_remains());
+    }
+}
+
+impl Part for Remains<Entry> {
+    fn crumble(mut self: Box<Self>, rubble: &mut Rubble) {
+        let mut large: Vec<Entry> = Vec::new();
+        let has_more = self.take_some(BUCKETS_PER_PIECE, |entry| {
+            if !entry.is_cheap_to_free() {
+                large.push(entry);
+            }
+        });
+        if has_more {
+            rubble.put_back(self);
+        }
+        large.into_iter().for_each(|entry| rubble.add(entry));
     }
 }
 

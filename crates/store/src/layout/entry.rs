@@ -35,6 +35,7 @@ use std::sync::Arc;
 use header::{Header, KEY_LEN_WIDE};
 use object::ObjectPointer;
 
+use super::rubble::Rubble;
 use super::size_class::size_class;
 use super::table::Item;
 
@@ -236,6 +237,18 @@ impl Entry {
             (true, Kind::String) => self.raw.shared().capacity() < CHEAP_TO_FREE_MAX,
             (true, _) => self.raw.object().is_cheap_to_free(),
         }
+    }
+
+    /// Frees it, but for what takes long: that is left as parts.
+    pub fn crumble(self, rubble: &mut Rubble) {
+        let raw = ManuallyDrop::new(self).raw;
+        let header = raw.header();
+        match (header.has_pointer(), header.kind()) {
+            (false, _) => {}
+            (true, Kind::String) => raw.drop_shared(),
+            (true, _) => raw.object().crumble(rubble),
+        }
+        raw.free_memory();
     }
 
     /// A look at it.

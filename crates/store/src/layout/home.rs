@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use super::entry::Kind;
+use super::rubble::Rubble;
 
 /// Longest packed value in bytes: the entry's header has 18 bits for it, and a longer one would be
 /// slow to edit. Whatever the limits of a type say, a value that would grow above turns large.
@@ -31,6 +32,9 @@ pub trait Large: Clone + Send + Sync + 'static {
 
     /// Whether dropping it takes no longer than handing it to another thread.
     fn is_cheap_to_free(&self) -> bool;
+
+    /// Frees it, but for what takes long: that is left as parts.
+    fn crumble(self, rubble: &mut Rubble);
 
     /// When a part of it expires next, in Unix milliseconds.
     fn next_deadline_ms(&self) -> Option<u64> {

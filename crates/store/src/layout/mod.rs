@@ -6,6 +6,7 @@ pub mod intset;
 pub mod ordered;
 pub mod packed;
 pub mod prefetch;
+pub mod rubble;
 pub mod shared_node;
 pub mod size_class;
 pub mod table;

@@ -31,6 +31,7 @@
 mod array;
 mod bucket;
 mod migrate;
+mod remains;
 mod scan;
 
 use std::collections::BTreeSet;
@@ -48,6 +49,7 @@ use migrate::Migration;
 use super::Key;
 use super::prefetch::prefetch_line;
 
+pub(crate) use remains::Remains;
 pub use scan::{CURSOR_BITS, HashPrefix};
 
 /// Bytes of a bucket: one cache line.
@@ -448,15 +450,7 @@ impl<T: Item> Table<T> {
 
 impl<T: Item> Drop for Table<T> {
     fn drop(&mut self) {
-        let free = |address: u64| {
-            // SAFETY: an item of the table; the table ends, so nobody takes it again.
-            drop(unsafe { T::from_raw(pointer(address)) });
-        };
-        if let Some(migration) = &self.migration {
-            migration.old().addresses().for_each(free);
-        }
-        self.array.addresses().for_each(free);
-        self.stash.iter().for_each(|(_, address)| free(*address));
+        drop(self.take_remains());
     }
 }
 

@@ -17,6 +17,7 @@ use super::limits::HashLimits;
 use crate::layout::entry::Kind;
 use crate::layout::home::{Form, Home, Large};
 use crate::layout::packed;
+use crate::layout::rubble::Rubble;
 use crate::layout::trie::{self, Payload, Trie};
 
 /// Random fields that are drawn before all are looked at for one that has not expired.
@@ -73,6 +74,10 @@ impl Large for LargeHash {
 
     fn is_cheap_to_free(&self) -> bool {
         self.fields.is_cheap_to_free()
+    }
+
+    fn crumble(self, rubble: &mut Rubble) {
+        self.fields.crumble(rubble);
     }
 
     fn next_deadline_ms(&self) -> Option<u64> {

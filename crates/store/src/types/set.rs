@@ -22,6 +22,7 @@ use base::numbers::{self, IntegerBuffer};
 use super::limits::SetLimits;
 use crate::layout::entry::Kind;
 use crate::layout::home::{Form, Home, Large};
+use crate::layout::rubble::Rubble;
 use crate::layout::trie::{self, Trie};
 use crate::layout::{intset, packed};
 
@@ -51,6 +52,10 @@ impl Large for LargeSet {
 
     fn is_cheap_to_free(&self) -> bool {
         self.0.is_cheap_to_free()
+    }
+
+    fn crumble(self, rubble: &mut Rubble) {
+        self.0.crumble(rubble);
     }
 }
 

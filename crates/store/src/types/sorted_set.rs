@@ -32,6 +32,7 @@ use super::limits::SortedSetLimits;
 use crate::layout::entry::Kind;
 use crate::layout::home::{Form, Home, Large};
 use crate::layout::ordered::{self, Ordered};
+use crate::layout::rubble::Rubble;
 use crate::layout::trie::Index;
 
 pub use crate::layout::ordered::{Bound, Item};
@@ -67,6 +68,11 @@ impl Large for LargeSortedSet {
 
     fn is_cheap_to_free(&self) -> bool {
         self.tree.is_cheap_to_free() && self.index.is_cheap_to_free()
+    }
+
+    fn crumble(self, rubble: &mut Rubble) {
+        self.tree.crumble(rubble);
+        self.index.crumble(rubble);
     }
 }
 

@@ -331,14 +331,16 @@ fn ltrim(ctx: &mut Ctx<'_, '_>) -> Outcome {
         let kept = range_in(start, stop, len);
         let removed = len - kept.len();
         // A frozen view holds what is cut off, so that it is freed elsewhere.
+        let before = home.as_ref().memory_bytes();
         let view = (REMOVED_AT_ONCE_MAX < removed).then(|| Entry::duplicate(home.as_ref(), b""));
         list::trim(home, kept, limits);
-        (removed, view)
+        let bytes = before.saturating_sub(home.as_ref().memory_bytes());
+        (removed, view.map(|view| (view, bytes)))
     })?;
     if let Some(trimmed) = trimmed {
         let (removed, view) = trimmed.result;
-        if let Some(view) = view {
-            ctx.data.reclaim().reclaim(view);
+        if let Some((view, bytes)) = view {
+            ctx.data.reclaim().reclaim(view, bytes);
         }
         if removed == 0 {
             ctx.data.noted(key, events::LTRIM);

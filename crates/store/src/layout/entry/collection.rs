@@ -169,6 +169,7 @@ fn packed(mut header: Header, key: &[u8], bytes: &[u8], deadline: Option<u64>) -
 mod tests {
     use std::sync::Arc;
 
+    use super::super::super::rubble::Rubble;
     use super::*;
 
     /// A stand-in for a large value.
@@ -190,6 +191,7 @@ mod tests {
         fn is_cheap_to_free(&self) -> bool {
             false
         }
+        fn crumble(self, _rubble: &mut Rubble) {}
     }
 
     fn packed_bytes(entry: &Entry) -> &[u8] {

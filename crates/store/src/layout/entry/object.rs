@@ -7,6 +7,7 @@ use std::any::TypeId;
 use std::ptr::NonNull;
 
 use super::super::home::Large;
+use super::super::rubble::Rubble;
 use super::super::size_class::size_class;
 
 /// A large value in an allocation of its own.
@@ -20,6 +21,7 @@ struct Object<L> {
 /// of the type that the table was made for.
 struct Functions {
     type_id: TypeId,
+    crumble: unsafe fn(ObjectPointer, &mut Rubble),
     free: unsafe fn(ObjectPointer),
     duplicate: unsafe fn(ObjectPointer) -> ObjectPointer,
     memory_bytes: unsafe fn(ObjectPointer) -> usize,
@@ -32,6 +34,11 @@ struct Of<L>(L);
 impl<L: Large> Of<L> {
     const FUNCTIONS: &'static Functions = &Functions {
         type_id: TypeId::of::<L>(),
+        crumble: |pointer, rubble| {
+            // SAFETY: made by `ObjectPointer::new::<L>`, and the owner gives it up.
+            let object = unsafe { Box::from_raw(pointer.0.cast::<Object<L>>().as_ptr()) };
+            object.value.crumble(rubble);
+        },
         free: |pointer| {
             // SAFETY: made by `ObjectPointer::new::<L>`, and the owner gives it up.
             drop(unsafe { Box::from_raw(pointer.0.cast::<Object<L>>().as_ptr()) });
@@ -92,6 +99,12 @@ impl ObjectPointer {
         // SAFETY: as for `value`, and the caller holds the entry mutably for 'a.
         let object = unsafe { self.0.cast::<Object<L>>().as_mut() };
         &mut object.value
+    }
+
+    /// Frees the object, but for what takes long; nobody may look at it again.
+    pub(super) fn crumble(self, rubble: &mut Rubble) {
+        // SAFETY: a live object, whose own table this is.
+        unsafe { (self.functions().crumble)(self, rubble) }
     }
 
     /// Frees the object; nobody may look at it again.

@@ -108,6 +108,11 @@ impl Inner {
         *memory = *memory + self.children[left].memory_bytes() - before;
     }
 
+    /// Leaves a node without children, which is good for nothing but to be freed.
+    pub(super) fn take_children(&mut self) -> impl Iterator<Item = Child> {
+        self.children.drain(..)
+    }
+
     #[inline]
     pub(super) fn add_to_count(&mut self, index: usize, change: isize) {
         self.counts[index] = self.counts[index].strict_add_signed(change);

@@ -47,6 +47,7 @@ use std::ops::Range;
 
 pub use iter::Iter;
 
+use super::rubble::{Part, Rubble};
 use super::shared_node::Node;
 use inner::{Inner, Split};
 use page::Page;
@@ -248,6 +249,13 @@ impl Ordered {
         self.memory_bytes <= CHEAP_TO_FREE_MAX
     }
 
+    /// Frees it, but for what takes long.
+    pub fn crumble(self, rubble: &mut Rubble) {
+        if let Child::Inner(node) = self.root {
+            rubble.add(node);
+        }
+    }
+
     /// Checks what must hold; for tests and debugging.
     ///
     /// # Panics
@@ -366,6 +374,17 @@ struct ScoreChange<'a> {
 struct Edges {
     is_first: bool,
     is_last: bool,
+}
+
+impl Part for Node<Inner> {
+    fn crumble(mut self: Box<Self>, rubble: &mut Rubble) {
+        let Some(inner) = self.content_mut() else { return };
+        for child in inner.take_children() {
+            if let Child::Inner(node) = child {
+                rubble.add(node);
+            }
+        }
+    }
 }
 
 impl Child {

@@ -60,6 +60,11 @@ impl Migration {
         self.old.set_address(place, address);
     }
 
+    /// The array that its items have not left yet.
+    pub(super) fn into_old(self) -> Array {
+        self.old
+    }
+
     pub(super) fn old(&self) -> &Array {
         &self.old
     }

@@ -17,6 +17,7 @@ use std::ops::Range;
 
 use triomphe::{Arc, HeaderSlice};
 
+use super::super::rubble::Rubble;
 use super::super::size_class::size_class;
 use super::tree::{Page, Pages, Route, Tree};
 use super::{IndexPayload, hash};
@@ -130,6 +131,11 @@ impl<V: IndexPayload> Index<V> {
     /// Whether dropping it takes no longer than handing it to another thread.
     pub fn is_cheap_to_free(&self) -> bool {
         self.tree.is_cheap_to_free()
+    }
+
+    /// Frees it, but for what takes long.
+    pub fn crumble(self, rubble: &mut Rubble) {
+        self.tree.crumble(rubble);
     }
 
     /// Checks what must hold; for tests and debugging.

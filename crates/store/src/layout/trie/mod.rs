@@ -45,6 +45,8 @@ use std::sync::OnceLock;
 use base::hash::KeyedHash;
 use base::rand::Rng;
 
+use super::rubble::Rubble;
+
 pub use index::Index;
 use page::Page;
 use tree::{Page as _, Pages, Route, Tree};
@@ -368,6 +370,11 @@ impl<V: Payload> Trie<V> {
     /// Whether dropping it takes no longer than handing it to another thread.
     pub fn is_cheap_to_free(&self) -> bool {
         self.tree.is_cheap_to_free()
+    }
+
+    /// Frees it, but for what takes long.
+    pub fn crumble(self, rubble: &mut Rubble) {
+        self.tree.crumble(rubble);
     }
 
     /// Checks what must hold; for tests and debugging.

@@ -2,6 +2,7 @@
 
 use base::rand::Rng;
 
+use super::super::rubble::{Part, Rubble};
 use super::super::shared_node::Node;
 use super::super::size_class::size_class;
 
@@ -13,9 +14,9 @@ const PLACE_LEVELS: u32 = u64::BITS / NODE_BITS - 1;
 const CHEAP_PAGES_MAX: usize = 32;
 
 /// A leaf: elements whose hashes begin alike.
-pub(super) trait Page: Clone {
+pub(super) trait Page: Clone + Send + Sync + 'static {
     /// When an element wants to be looked at next: `()` where none ever does.
-    type Due: Copy + Ord + std::fmt::Debug;
+    type Due: Copy + Ord + std::fmt::Debug + Send + Sync + 'static;
     /// Later than all.
     const NEVER: Self::Due;
     /// Levels of nodes that the hash has bits for.
@@ -240,12 +241,30 @@ impl<P: Page> Tree<P> {
         self.totals.page_count <= CHEAP_PAGES_MAX
     }
 
+    /// Frees it, but for what takes long.
+    pub(super) fn crumble(self, rubble: &mut Rubble) {
+        if let Link::Inner(node) = self.root.link {
+            rubble.add(node);
+        }
+    }
+
     pub(super) fn check_invariants(&self) {
         let mut totals = Totals::default();
         self.root.check_invariants(0, &mut totals);
         assert_eq!(self.totals, totals);
         let pages = self.pages().count();
         assert_eq!(self.totals.page_count, pages);
+    }
+}
+
+impl<P: Page> Part for Node<Inner<P>> {
+    fn crumble(mut self: Box<Self>, rubble: &mut Rubble) {
+        let Some(inner) = self.content_mut() else { return };
+        for child in inner.children.drain(..) {
+            if let Link::Inner(node) = child.link {
+                rubble.add(node);
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::element::{Element, Encoded};
 use super::tree::Tree;
 use crate::layout::entry::Kind;
 use crate::layout::home::{Form, Large};
+use crate::layout::rubble::Rubble;
 use crate::layout::shared_node::Node;
 use crate::types::limits::ListLimits;
 
@@ -47,6 +48,10 @@ impl Large for LargeList {
 
     fn is_cheap_to_free(&self) -> bool {
         self.memory_bytes() <= CHEAP_TO_FREE_MAX
+    }
+
+    fn crumble(self, rubble: &mut Rubble) {
+        self.tree.crumble(rubble);
     }
 }
 

@@ -18,6 +18,7 @@
 
 use super::End;
 use super::chunk::Chunk;
+use crate::layout::rubble::{Part, Rubble};
 use crate::layout::shared_node::Node;
 use crate::layout::size_class::size_class;
 
@@ -137,6 +138,13 @@ impl Tree {
         self.lower();
     }
 
+    /// Frees it, but for what takes long.
+    pub(super) fn crumble(self, rubble: &mut Rubble) {
+        if let Some(Child { link: Link::Branch(branch), .. }) = self.root {
+            rubble.add(branch);
+        }
+    }
+
     /// Puts a child beside the root, as deep as the root is.
     fn add_level(&mut self, end: End, sibling: Child) {
         let Some(root) = self.root.take() else {
@@ -180,6 +188,17 @@ impl Tree {
                 assert!(1 < branch.children.len());
             }
             root.check_invariants();
+        }
+    }
+}
+
+impl Part for Node<Branch> {
+    fn crumble(mut self: Box<Self>, rubble: &mut Rubble) {
+        let Some(branch) = self.content_mut() else { return };
+        for child in branch.children.drain(..) {
+            if let Link::Branch(below) = child.link {
+                rubble.add(below);
+            }
         }
     }
 }

@@ -15,7 +15,8 @@
 use std::borrow::Borrow;
 
 use super::id::Id;
-use super::tree::Tree;
+use super::tree::{Crumbling, Tree};
+use crate::layout::rubble::Rubble;
 use crate::layout::shared_node::Node;
 use crate::layout::size_class::size_class;
 
@@ -142,6 +143,33 @@ impl Consumer {
     }
 }
 
+impl Crumbling for ConsumerNumber {
+    fn crumble(self, _rubble: &mut Rubble) {}
+}
+
+impl Crumbling for Pending {
+    fn crumble(self, _rubble: &mut Rubble) {}
+}
+
+impl Crumbling for Node<Consumer> {
+    fn crumble(mut self, rubble: &mut Rubble) {
+        if let Some(consumer) = self.content_mut() {
+            std::mem::take(&mut consumer.pending).crumble(rubble);
+        }
+    }
+}
+
+impl Crumbling for Node<Group> {
+    fn crumble(mut self, rubble: &mut Rubble) {
+        if let Some(group) = self.content_mut() {
+            std::mem::take(&mut group.pending).crumble(rubble);
+            group.by_time.take().unwrap_or_default().crumble(rubble);
+            std::mem::take(&mut group.consumers).crumble(rubble);
+            std::mem::take(&mut group.names).crumble(rubble);
+        }
+    }
+}
+
 /// A consumer group.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -160,6 +188,8 @@ pub struct Group {
     unowned: usize,
     /// Bytes of all names.
     name_bytes: usize,
+    /// Bytes of the ids that consumers have pending.
+    owned_bytes: usize,
 }
 
 impl Group {
@@ -176,6 +206,7 @@ impl Group {
             nacks: 0,
             unowned: 0,
             name_bytes: 0,
+            owned_bytes: 0,
         }
     }
 
@@ -202,6 +233,7 @@ impl Group {
         let number = self.names.remove(name)?;
         let consumer = self.consumers.remove(&number)?;
         self.name_bytes -= consumer.name.memory_bytes();
+        self.owned_bytes -= consumer.pending.memory_bytes();
         for (id, ()) in consumer.pending.iter() {
             let pending = self.pending.remove(id);
             if let (Some(pending), Some(by_time)) = (pending, &mut self.by_time) {
@@ -248,12 +280,10 @@ impl Group {
         if let Some(by_time) = &mut self.by_time {
             by_time.insert(new.due(id), ());
         }
-        match self.consumers.value_mut(&new.owner) {
-            Some(consumer) => {
-                consumer.make_mut().pending.insert(id, ());
-            }
-            None => self.unowned += 1,
-        }
+        let is_owned = self.change_owned(new.owner, |ids| {
+            ids.insert(id, ());
+        });
+        self.unowned += usize::from(!is_owned);
     }
 
     /// Takes an entry out of the order by time and from its consumer.
@@ -261,12 +291,24 @@ impl Group {
         if let Some(by_time) = &mut self.by_time {
             by_time.remove(&pending.due(id));
         }
-        match self.consumers.value_mut(&pending.owner) {
-            Some(consumer) => {
-                consumer.make_mut().pending.remove(&id);
-            }
-            None => self.unowned -= 1,
-        }
+        let is_owned = self.change_owned(pending.owner, |ids| {
+            ids.remove(&id);
+        });
+        self.unowned -= usize::from(!is_owned);
+    }
+
+    /// Lets `change` edit the ids that a consumer has pending; says whether there is one.
+    fn change_owned(
+        &mut self,
+        owner: ConsumerNumber,
+        change: impl FnOnce(&mut Tree<Id, ()>),
+    ) -> bool {
+        let Some(consumer) = self.consumers.value_mut(&owner) else { return false };
+        let ids = &mut consumer.make_mut().pending;
+        let before = ids.memory_bytes();
+        change(ids);
+        self.owned_bytes = self.owned_bytes + ids.memory_bytes() - before;
+        true
     }
 
     /// The entries that have been pending for at least `idle_ms`, longest first; at most `count`, of
@@ -362,8 +404,7 @@ impl Group {
         let own = size_class(size_of::<usize>() + size_of::<Self>());
         let by_time = self.by_time.as_ref().map_or(0, Tree::memory_bytes);
         let consumer = size_class(size_of::<usize>() + size_of::<Consumer>());
-        let of_consumers =
-            self.consumers.iter().map(|(_, c)| consumer + c.pending.memory_bytes()).sum::<usize>();
+        let of_consumers = self.consumers.len() * consumer + self.owned_bytes;
         let trees = self.pending.memory_bytes() + by_time + self.consumers.memory_bytes();
         own + trees + self.names.memory_bytes() + of_consumers + self.name_bytes
     }
@@ -388,6 +429,8 @@ impl Group {
             owned += consumer.pending.len();
         }
         assert_eq!(owned + self.unowned, self.pending.len());
+        let bytes = self.consumers.iter().map(|(_, consumer)| consumer.pending.memory_bytes());
+        assert_eq!(self.owned_bytes, bytes.sum::<usize>());
         if let Some(by_time) = &self.by_time {
             by_time.check_invariants();
             assert_eq!(by_time.len(), self.pending.len());

@@ -8,7 +8,8 @@ use std::ops::ControlFlow;
 
 use super::chunk::{Chunk, Decision, Entries, Entry};
 use super::id::Id;
-use super::tree::{Ascending, Descending, Tree};
+use super::tree::{Ascending, Crumbling, Descending, Tree};
+use crate::layout::rubble::Rubble;
 use crate::layout::shared_node::Node;
 use crate::layout::size_class::size_class;
 use crate::types::limits::StreamLimits;
@@ -172,6 +173,11 @@ impl Log {
         }
     }
 
+    /// Frees it, but for what takes long.
+    pub(super) fn crumble(self, rubble: &mut Rubble) {
+        self.chunks.crumble(rubble);
+    }
+
     /// Number of entries.
     pub fn len(&self) -> u64 {
         self.len
@@ -236,6 +242,10 @@ impl Log {
         }
         assert_eq!((len, bytes), (self.len, self.chunk_bytes));
     }
+}
+
+impl Crumbling for Node<Chunk> {
+    fn crumble(self, _rubble: &mut Rubble) {}
 }
 
 /// All bytes of a chunk: the node with its count, and the entries.

@@ -28,6 +28,7 @@ pub use log::{Log, Range, RangeBack, Trim};
 use super::limits::StreamLimits;
 use crate::layout::entry::Kind;
 use crate::layout::home::{Form, Home, Large};
+use crate::layout::rubble::Rubble;
 use crate::layout::shared_node::Node;
 use group::Name;
 use tree::Tree;
@@ -125,6 +126,11 @@ impl Large for Stream {
         self.log.chunks_len() <= CHEAP_CHUNKS_MAX
             && self.groups.len() <= CHEAP_CHUNKS_MAX
             && self.memory_bytes() <= CHEAP_BYTES_MAX
+    }
+
+    fn crumble(self, rubble: &mut Rubble) {
+        self.log.crumble(rubble);
+        self.groups.crumble(rubble);
     }
 }
 

@@ -11,6 +11,7 @@ use std::borrow::Borrow;
 
 use smallvec::SmallVec;
 
+use crate::layout::rubble::{Part, Rubble};
 use crate::layout::shared_node::Node;
 use crate::layout::size_class::size_class;
 
@@ -59,6 +60,39 @@ impl<K, V> Tree<K, V> {
     /// Bytes allocated for its pages; what its items own is not counted.
     pub(super) fn memory_bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+/// What a tree may hold: something that may have trees of its own.
+pub(super) trait Crumbling: Send + Sync + 'static {
+    /// Frees it, but for what takes long.
+    fn crumble(self, rubble: &mut Rubble);
+}
+
+impl Crumbling for () {
+    fn crumble(self, _rubble: &mut Rubble) {}
+}
+
+impl<K: Send + Sync + 'static, V: Crumbling> Tree<K, V> {
+    /// Frees it, but for what takes long.
+    pub(super) fn crumble(self, rubble: &mut Rubble) {
+        if let Some(root) = self.root {
+            rubble.add(root);
+        }
+    }
+}
+
+impl<K: Send + Sync + 'static, V: Crumbling> Part for Node<Page<K, V>> {
+    fn crumble(mut self: Box<Self>, rubble: &mut Rubble) {
+        match self.content_mut() {
+            None => {}
+            Some(Page::Branch { children, .. }) => {
+                children.drain(..).for_each(|child| rubble.add(child));
+            }
+            Some(Page::Leaf { values, .. }) => {
+                values.drain(..).for_each(|value| value.crumble(rubble));
+            }
+        }
     }
 }
 
