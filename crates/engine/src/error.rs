@@ -120,6 +120,7 @@ pub enum CommandError {
     NoInputKeys(Box<str>),
     NoKeysInCommand,
     NoScript,
+    NoScriptToShow,
     NoShutdown,
     NoSuchKey,
     NoSuchUser(Box<str>),
@@ -166,6 +167,7 @@ pub enum CommandError {
     ScriptArgumentType,
     ScriptArgumentsWrong,
     ScriptCompile(Box<str>),
+    ScriptDebugMode,
     ScriptDebugger,
     ScriptFlushMode,
     ScriptLogLevel,
@@ -375,6 +377,7 @@ impl CommandError {
             }
             Self::NoKeysInCommand => "ERR The command has no key arguments",
             Self::NoScript => "NOSCRIPT No matching script. Please use EVAL.",
+            Self::NoScriptToShow => "NOSCRIPT No matching script.",
             Self::NoShutdown => "ERR No shutdown in progress.",
             Self::NoSuchKey => "ERR no such key",
             Self::NotAFloat => "ERR value is not a valid float",
@@ -387,6 +390,7 @@ impl CommandError {
             Self::ScriptArgumentType => {
                 "ERR Lua redis lib command arguments must be strings or integers"
             }
+            Self::ScriptDebugMode => "ERR Use SCRIPT DEBUG YES/SYNC/NO",
             Self::ScriptDebugger => "ERR SCRIPT DEBUG is not supported",
             Self::ScriptFlushMode => "ERR SCRIPT FLUSH only support SYNC|ASYNC option",
             Self::ScriptLogLevel => "ERR Invalid log level.",

@@ -105,9 +105,18 @@ fn evalsha_ro(ctx: &mut Ctx<'_, '_>) -> Outcome {
     eval_cached(ctx, Writes::Refused)
 }
 
-/// `SCRIPT DEBUG YES | SYNC | NO` → an error: there is no debugger.
-fn script_debug(_ctx: &mut Ctx<'_, '_>) -> Outcome {
-    Err(CommandError::ScriptDebugger)
+/// `SCRIPT DEBUG YES | SYNC | NO` → OK to NO, else an error: there is no debugger.
+fn script_debug(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    match ctx.argv.at(2) {
+        mode if args::is_word(mode, "no") => {
+            ctx.reply.ok();
+            Ok(())
+        }
+        mode if args::is_word(mode, "sync") || args::is_word(mode, "yes") => {
+            Err(CommandError::ScriptDebugger)
+        }
+        _ => Err(CommandError::ScriptDebugMode),
+    }
 }
 
 /// `SCRIPT EXISTS sha1 [sha1 …]` → for each 1 if it is cached, else 0.
@@ -172,7 +181,7 @@ fn script_load(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `SCRIPT SHOW sha1` → the text of a cached script.
 fn script_show(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let script = find(ctx, ctx.argv.at(2))?;
+    let script = find(ctx, ctx.argv.at(2)).map_err(|_| CommandError::NoScriptToShow)?;
     ctx.reply.bulk(&script.body);
     Ok(())
 }

@@ -151,9 +151,13 @@ fn id(ctx: &mut Ctx<'_, '_>) -> Outcome {
     Ok(())
 }
 
-/// `CLIENT IMPORT-SOURCE ON | OFF` → an error: the server is in no import mode.
-fn import_source(_ctx: &mut Ctx<'_, '_>) -> Outcome {
-    Err(CommandError::ImportModeOff)
+/// `CLIENT IMPORT-SOURCE ON | OFF` → OK to OFF, else an error: the server is in no import mode.
+fn import_source(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    if !args::is_word(ctx.argv.at(2), "off") {
+        return Err(CommandError::ImportModeOff);
+    }
+    ctx.reply.ok();
+    Ok(())
 }
 
 /// `CLIENT INFO` → the line of CLIENT LIST for this connection.
