@@ -37,7 +37,7 @@ pub struct Reply {
     protocol: Protocol,
     buffer: Vec<u8>,
     inserts: VecDeque<Insert>,
-    /// Bytes of all inserts together, those already sent included.
+    /// Bytes of all inserts together that wait to be sent.
     inserts_len: usize,
     sent: Sent,
 }
@@ -147,19 +147,31 @@ impl Reply {
         out
     }
 
-    /// Moves everything that waits in `other` behind what waits here.
+    /// Moves everything that waits in `other` behind what waits here. Long values stay references, and
+    /// a long buffer changes hands as it is if nothing waits here.
     pub fn append(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            self.clear();
+            let waiting = other.buffer.len() - other.sent.buffer;
+            if REPLY_SHARED_LEN_MIN <= waiting && other.buffer.capacity() / 4 <= waiting {
+                std::mem::swap(self, other);
+                std::mem::swap(&mut self.protocol, &mut other.protocol);
+                return;
+            }
+        }
         let mut from = other.sent.buffer;
-        let mut skipped = other.sent.insert;
+        let mut sent = other.sent.insert;
         for insert in other.inserts.drain(..) {
             self.buffer.extend_from_slice(&other.buffer[from..insert.at]);
             from = insert.at;
-            if skipped == 0 {
-                self.insert(self.inserts.len(), self.buffer.len(), insert.piece);
+            if 0 < sent && !self.is_empty() {
+                self.buffer.extend_from_slice(&insert.piece.bytes()[sent..]);
             } else {
-                self.buffer.extend_from_slice(&insert.piece.bytes()[skipped..]);
-                skipped = 0;
+                self.insert(self.inserts.len(), self.buffer.len(), insert.piece);
+                self.sent.insert += sent;
+                self.inserts_len -= sent;
             }
+            sent = 0;
         }
         self.buffer.extend_from_slice(&other.buffer[from..]);
         other.clear();

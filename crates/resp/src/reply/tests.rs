@@ -95,6 +95,32 @@ fn long_values_are_kept_by_reference() {
 }
 
 #[test]
+fn what_is_left_of_a_long_reply_moves_without_a_copy() {
+    let large = Arc::new(vec![b'l'; 10 * REPLY_SHARED_LEN_MIN]);
+    let mut reply = Reply::new();
+    reply.bulk_shared(&large);
+    reply.discard_front(1000);
+    let expected = reply.to_vec();
+    let mut waiting = Reply::new();
+    waiting.append(&mut reply);
+    assert!(reply.is_empty());
+    assert_eq!((waiting.to_vec(), Arc::strong_count(&large)), (expected.clone(), 2));
+    assert_eq!(waiting.len(), expected.len());
+    assert!(waiting.memory_len() < large.len() + 1000);
+    waiting.discard_front(expected.len() - 3);
+    assert_eq!((waiting.to_vec(), Arc::strong_count(&large)), (b"l\r\n".to_vec(), 2));
+    waiting.discard_front(3);
+    assert!(waiting.is_empty());
+    reply.set_protocol(Protocol::Resp3);
+    reply.bulk(&large);
+    let at = reply.segments().next().map(<[u8]>::as_ptr);
+    waiting.append(&mut reply);
+    assert!(reply.is_empty());
+    assert_eq!(waiting.segments().next().map(<[u8]>::as_ptr), at);
+    assert_eq!((reply.protocol(), waiting.protocol()), (Protocol::Resp3, Protocol::Resp2));
+}
+
+#[test]
 fn replies_can_be_taken_back() {
     let large = Arc::new(vec![b'l'; REPLY_SHARED_LEN_MIN]);
     let mut reply = Reply::new();
