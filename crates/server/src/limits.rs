@@ -6,6 +6,10 @@ use std::time::Duration;
 /// the second-level cache when it runs.
 pub const READ_BYTES: usize = 64 << 10;
 
+/// Bytes that one connection reads at once of a long request, and writes at once of a long reply, before the loop's
+/// other connections have their turn. The system needs about 0.1 ms for so many.
+pub const TURN_BYTES_MAX: usize = 256 << 10;
+
 /// A thread's reply buffer that has grown beyond this is given back after the write.
 pub const REPLY_BYTES_KEPT: usize = 1 << 20;
 

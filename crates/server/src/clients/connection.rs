@@ -62,7 +62,12 @@ impl Connection {
         }
     }
 
-    /// Whether it can go on without anything happening.
+    /// Whether it is to have another turn without anything happening.
+    pub fn is_due(&self) -> bool {
+        self.can_go_on() || self.outbox.may_go_on()
+    }
+
+    /// Whether it may have requests to be served.
     pub fn can_go_on(&self) -> bool {
         let state = &self.state;
         !state.is_closing && !state.is_suspended && (state.has_requests || state.is_readable)

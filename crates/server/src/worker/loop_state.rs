@@ -194,7 +194,7 @@ impl LoopState {
     pub fn put_back(&mut self, connection: Box<Connection>) {
         let index = inbox::place_of(connection.session.token);
         let place = &mut self.places[index as usize];
-        let is_due = place.happened != Happened::default() || connection.can_go_on();
+        let is_due = place.happened != Happened::default() || connection.is_due();
         place.occupant = Occupant::Here(connection);
         if is_due && !place.is_due {
             place.is_due = true;

@@ -97,7 +97,8 @@ impl<'s> Turner<'s> {
         if happened.killed || connection.record.is_killed() {
             return Turn::Close;
         }
-        if happened.writable && self.flush(connection, sockets).is_err() {
+        let has_room = happened.writable || connection.outbox.may_go_on();
+        if has_room && self.flush(connection, sockets).is_err() {
             return Turn::Close;
         }
         if connection.state.is_closing {
@@ -236,7 +237,7 @@ impl<'s> Turner<'s> {
         thread.bytes_written.add(count as u64);
         thread.writes.add(1);
         add(&connection.record.counts.bytes_written, count as u64);
-        if !connection.outbox.is_empty() && self.await_writable(connection, sockets).is_err() {
+        if !connection.outbox.is_empty() && self.note_unwritten(connection, sockets).is_err() {
             return Turn::Close;
         }
         settled(connection, turn)
@@ -249,16 +250,14 @@ impl<'s> Turner<'s> {
         counts: &mut ServedCounts,
     ) -> io::Result<Option<Served>> {
         let is_fresh = connection.input.is_empty();
-        let (outcome, room) = if is_fresh {
-            (connection.stream.read(&mut self.scratch), self.scratch.len())
+        let outcome = if is_fresh {
+            connection.stream.read(&mut self.scratch).map(|count| (count, self.scratch.len()))
         } else {
-            let held = connection.input.len();
-            let outcome = connection.input.read_from(&mut connection.stream);
-            (outcome, connection.input.len() + connection.input.free() - held)
+            connection.input.read_from(&mut connection.stream)
         };
-        let count = match outcome {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(count) => count,
+        let (count, room) = match outcome {
+            Ok((0, _)) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 connection.state.is_readable = false;
                 return Ok(None);
@@ -351,8 +350,9 @@ impl<'s> Turner<'s> {
         }
     }
 
+    /// Acts on what a reply has left in the outbox.
     #[cold]
-    fn await_writable(
+    fn note_unwritten(
         &mut self,
         connection: &mut Connection,
         sockets: &Registry,
@@ -372,12 +372,7 @@ impl<'s> Turner<'s> {
         } else if since.load(Relaxed) == 0 {
             since.store(self.executor.tick_ns().max(1), Relaxed);
         }
-        if connection.state.awaits_writable {
-            return Ok(());
-        }
-        connection.state.awaits_writable = true;
-        let token = mio::Token(connection.session.token.0 as usize);
-        connection.stream.reregister(sockets, token, Interest::READABLE | Interest::WRITABLE)
+        watch_room(connection, sockets)
     }
 
     fn flush(&mut self, connection: &mut Connection, sockets: &Registry) -> io::Result<()> {
@@ -391,13 +386,22 @@ impl<'s> Turner<'s> {
             counts.soft_limit_since_ns.store(0, Relaxed);
         }
         connection.publish_outbox();
-        if connection.outbox.is_empty() && connection.state.awaits_writable {
-            connection.state.awaits_writable = false;
-            let token = mio::Token(connection.session.token.0 as usize);
-            connection.stream.reregister(sockets, token, Interest::READABLE)?;
-        }
-        Ok(())
+        watch_room(connection, sockets)
     }
+}
+
+/// Has the system tell when the socket has room again, as long as somebody waits for that.
+fn watch_room(connection: &mut Connection, sockets: &Registry) -> io::Result<()> {
+    let Connection { outbox, state, stream, .. } = connection;
+    let is_full = !outbox.is_empty() && !outbox.may_go_on();
+    let interest = match state.awaits_writable {
+        false if is_full => Interest::READABLE | Interest::WRITABLE,
+        true if outbox.is_empty() => Interest::READABLE,
+        _ => return Ok(()),
+    };
+    state.awaits_writable = is_full;
+    let token = mio::Token(connection.session.token.0 as usize);
+    stream.reregister(sockets, token, interest)
 }
 
 /// What becomes of a connection once its reply is written or kept.
