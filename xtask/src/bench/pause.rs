@@ -26,6 +26,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(4);
 const ACTION_SECONDS: u32 = 3;
 /// How the probed keys are written.
 const VALUE_LEN: &str = "100";
+const LARGE_LEN: usize = 50 << 20;
 const SLOW_SCRIPT: &str = "local x = 0 for i = 1, ARGV[1] do x = x + i % 7 end \
                            return redis.call('SET', KEYS[1], x)";
 const SCRIPT_STEPS: u64 = 10_000_000;
@@ -73,6 +74,14 @@ const ACTIONS: &[Action] = &[
         },
     },
     Action { name: "get", label: "GET of 50 MB, in a loop", prepare: prepare_large_value },
+    Action {
+        name: "set",
+        label: "SET of 50 MB, in a loop",
+        prepare: |_| {
+            let set = format!("--duration {ACTION_SECONDS} -d {LARGE_LEN} SET large __data__");
+            Ok(Call::plain(&set))
+        },
+    },
     Action {
         name: "load",
         label: "SET of new keys",
@@ -298,7 +307,8 @@ fn prepare_script(stage: &Stage<'_>) -> Outcome<Call> {
 }
 
 fn prepare_large_value(stage: &Stage<'_>) -> Outcome<Call> {
-    run(stage.generator, stage.server, &words("-n 1 -d 52428800 SET large __data__"))?;
+    let set = format!("-n 1 -d {LARGE_LEN} SET large __data__");
+    run(stage.generator, stage.server, &words(&set))?;
     Ok(Call::plain(&format!("--duration {ACTION_SECONDS} GET large")))
 }
 
