@@ -4,6 +4,11 @@ use super::{Data, LockedShard};
 use crate::error::CommandError;
 use store::{Edited, Entry, EntryRef, Form, Home, Key, Large, Own};
 
+/// More elements than this are not freed under the lock of their shard.
+const CUT_LEN_MAX: usize = 20_000;
+/// More bytes than this, about, are not freed there either.
+const CUT_BYTES_MAX: usize = 4 << 20;
+
 /// What a change of a collection said.
 #[derive(Debug)]
 pub struct Changed<R> {
@@ -64,6 +69,32 @@ impl Data<'_> {
             self.remove(key);
         }
         Ok(Some(changed))
+    }
+
+    /// As [`Data::change`], for a verb that may take many elements away at once: `removed` says how
+    /// many. A frozen view holds them then while the verb runs, and they are freed elsewhere.
+    pub fn cut<L: Large, R>(
+        &mut self,
+        key: Key<'_>,
+        removed: impl FnOnce(Form<'_, L>) -> usize,
+        verb: impl FnOnce(&mut Entry) -> R,
+    ) -> Result<Option<Changed<R>>, CommandError> {
+        let changed = self.change::<L, _>(key, |home| {
+            let bytes = home.as_ref().memory_bytes();
+            let form = Home::<L>::form(home);
+            let (len, removed) = (L::len(form).max(1), removed(form));
+            let is_much =
+                CUT_LEN_MAX < removed || (removed != 0 && CUT_BYTES_MAX / removed < bytes / len);
+            let view = is_much.then(|| Entry::duplicate(home.as_ref(), b""));
+            let result = verb(home);
+            (result, view.map(|view| (view, bytes.saturating_sub(home.as_ref().memory_bytes()))))
+        })?;
+        Ok(changed.map(|Changed { result: (result, view), is_emptied }| {
+            if let Some((view, bytes)) = view {
+                self.reclaim.reclaim(view, bytes);
+            }
+            Changed { result, is_emptied }
+        }))
     }
 
     /// As [`Data::change`], for a collection that is made if it is missing. One that `verb` leaves

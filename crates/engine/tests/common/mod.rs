@@ -3,7 +3,7 @@
 
 use base::clock::ManualClock;
 use base::lock::{Token, Wake};
-use engine::data::ReclaimNow;
+use engine::data::{Reclaim, ReclaimNow};
 use engine::engine::Parts;
 use engine::host::NoHost;
 use engine::settings::{Access, Settings};
@@ -34,6 +34,14 @@ impl World {
 
     /// With other settings.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with_reclaim(change, Box::new(ReclaimNow))
+    }
+
+    /// With another place for what is to be freed.
+    pub(crate) fn with_reclaim(
+        change: impl FnOnce(&mut Settings),
+        reclaim: Box<dyn Reclaim + Send + Sync>,
+    ) -> Self {
         let mut settings = Settings { debug_access: Access::Everyone, ..Settings::default() };
         change(&mut settings);
         let clock = Arc::new(ManualClock::new(START_MS));
@@ -42,7 +50,7 @@ impl World {
             settings,
             clock: Arc::clone(&clock) as Arc<dyn base::clock::Clock>,
             wake: Arc::new(NoWake),
-            reclaim: Box::new(ReclaimNow),
+            reclaim,
             shards: 16,
             threads: 2,
             seed: 1,

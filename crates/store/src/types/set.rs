@@ -27,7 +27,7 @@ use crate::layout::trie::{self, Trie};
 use crate::layout::{intset, packed};
 
 pub use combine::{combine_len, difference, intersection, raise_to_difference, union};
-pub use random::{pop, random, sample};
+pub use random::{is_rebuilt_by_pop, pop, random, sample};
 use texts::Texts;
 
 /// The large form.

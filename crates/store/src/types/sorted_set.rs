@@ -105,6 +105,10 @@ impl LargeSortedSet {
     }
 
     fn remove_ranks(&mut self, ranks: Range<usize>) {
+        if ranks == (0..self.tree.len()) {
+            *self = Self::default();
+            return;
+        }
         let Self { tree, index } = self;
         let mut left = ranks.len();
         while left != 0 {

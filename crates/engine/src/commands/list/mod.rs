@@ -14,7 +14,7 @@ use crate::events::{self, Event};
 use crate::keys::{self, KeySpec};
 use std::ops::Range;
 use store::types::list::{self, End, LargeList, Place};
-use store::{Entry, Home};
+use store::{Form, Home};
 
 const ROW: Command =
     Command { reach: Reach::Keys, group: Group::List, acl: Categories::LIST, ..Command::NEW };
@@ -23,9 +23,6 @@ const GROW_FAST: Flags = GROW.with(Flags::FAST);
 const READ_FAST: Flags = Flags::READONLY.with(Flags::FAST);
 const WAIT: Flags = Flags::WRITE.with(Flags::BLOCKING);
 const WRITE_FAST: Flags = Flags::WRITE.with(Flags::FAST);
-
-/// More elements than this are not freed under the lock.
-const REMOVED_AT_ONCE_MAX: usize = 20_000;
 
 const INSERT_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RW_INSERT)];
 const POP_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RW_ACCESS_DELETE)];
@@ -326,23 +323,18 @@ fn ltrim(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (start, stop) = (args::integer(ctx.argv.at(2))?, args::integer(ctx.argv.at(3))?);
     let key = ctx.key(1);
     let limits = ctx.settings.types.list;
-    let trimmed = ctx.data.change::<LargeList, _>(key, |home| {
+    let removed = |form: Form<'_, LargeList>| {
+        let len = list::len(form);
+        len - range_in(start, stop, len).len()
+    };
+    let trimmed = ctx.data.cut::<LargeList, _>(key, removed, |home| {
         let len = list::len(Home::<LargeList>::form(home));
         let kept = range_in(start, stop, len);
-        let removed = len - kept.len();
-        // A frozen view holds what is cut off, so that it is freed elsewhere.
-        let before = home.as_ref().memory_bytes();
-        let view = (REMOVED_AT_ONCE_MAX < removed).then(|| Entry::duplicate(home.as_ref(), b""));
-        list::trim(home, kept, limits);
-        let bytes = before.saturating_sub(home.as_ref().memory_bytes());
-        (removed, view.map(|view| (view, bytes)))
+        list::trim(home, kept.clone(), limits);
+        len - kept.len()
     })?;
     if let Some(trimmed) = trimmed {
-        let (removed, view) = trimmed.result;
-        if let Some((view, bytes)) = view {
-            ctx.data.reclaim().reclaim(view, bytes);
-        }
-        if removed == 0 {
+        if trimmed.result == 0 {
             ctx.data.noted(key, events::LTRIM);
         } else {
             ctx.data.changed(key, events::LTRIM);

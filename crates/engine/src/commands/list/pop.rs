@@ -8,7 +8,7 @@ use crate::context::Ctx;
 use crate::error::CommandError;
 use crate::events;
 use store::types::list::{self, End, LargeList};
-use store::{Home, Key};
+use store::{Form, Home, Key};
 
 /// `LMPOP numkeys key [key …] <LEFT | RIGHT> [COUNT count]` → the first key that has a list, with
 /// up to `count` of its elements, or null. O(keys + elements).
@@ -71,7 +71,8 @@ impl PopCall {
 /// Takes up to `count` elements away, and replies with the array of them. The list is there.
 pub(super) fn pop_many(ctx: &mut Ctx<'_, '_>, key: Key<'_>, end: End, count: usize) -> Outcome {
     let (reply, limits) = (&mut *ctx.reply, ctx.settings.types.list);
-    let popped = ctx.data.change::<LargeList, _>(key, |home| {
+    let removed = |form: Form<'_, LargeList>| count.min(list::len(form));
+    let popped = ctx.data.cut::<LargeList, _>(key, removed, |home| {
         let len = list::len(Home::<LargeList>::form(home));
         reply.array(count.min(len));
         list::pop_many(home, end, count, limits, |element| reply_element(reply, element));

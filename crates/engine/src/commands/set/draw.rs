@@ -117,7 +117,12 @@ fn pop_many(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.reply.set(count);
     let mut rng = Rng::new(ctx.data.rng.next_u64());
     let reply = &mut *ctx.reply;
-    ctx.data.change::<LargeSet, _>(key, |home| {
+    // A set that is built anew is freed as a whole.
+    let removed = |form: Form<'_, LargeSet>| match set::is_rebuilt_by_pop(form, count) {
+        true => LargeSet::len(form),
+        false => 0,
+    };
+    ctx.data.cut::<LargeSet, _>(key, removed, |home| {
         set::pop(home, &mut rng, count, &limits, |member| reply_member(reply, member));
     })?;
     ctx.data.changed(key, events::SPOP);

@@ -16,8 +16,8 @@ use crate::events;
 use crate::keys::{self, KeySpec};
 use base::numbers::FloatBuffer;
 use resp::Reply;
-use store::Large;
 use store::types::sorted_set::{self, LargeSortedSet};
+use store::{Form, Large};
 
 const ROW: Command = Command {
     reach: Reach::Keys,
@@ -482,4 +482,10 @@ fn reply_rank(ctx: &mut Ctx<'_, '_>, place: fn(usize, usize) -> usize) -> Outcom
         }
     }
     Ok(())
+}
+
+/// How many members go at once when `count` are to go: all, or else one page after the other.
+fn gone_at_once(form: Form<'_, LargeSortedSet>, count: usize) -> usize {
+    let len = LargeSortedSet::len(form);
+    if len <= count { len } else { 0 }
 }

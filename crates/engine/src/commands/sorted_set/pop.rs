@@ -1,5 +1,6 @@
 //! What takes the least or the greatest members out and replies with them: ZPOPMIN, ZPOPMAX, ZMPOP.
 
+use super::gone_at_once;
 use crate::args::{self, Args};
 use crate::command::Outcome;
 use crate::context::Ctx;
@@ -8,7 +9,7 @@ use crate::events::{self, Event};
 use resp::{Protocol, Reply};
 use std::ops::Range;
 use store::types::sorted_set::{self, LargeSortedSet};
-use store::{Home, Key, Large};
+use store::{Form, Home, Key, Large};
 
 /// From where members are taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,7 +120,8 @@ pub(super) fn pop(
     shape: Shape,
 ) -> Outcome {
     let reply = &mut *ctx.reply;
-    let popped = ctx.data.change::<LargeSortedSet, _>(key, |home| {
+    let all = |form: Form<'_, LargeSortedSet>| gone_at_once(form, count);
+    let popped = ctx.data.cut::<LargeSortedSet, _>(key, all, |home| {
         let form = home.form();
         let len = LargeSortedSet::len(form);
         let count = count.min(len);

@@ -3,6 +3,7 @@
 //!
 //! Whatever a range is given by, it becomes one of ranks.
 
+use super::gone_at_once;
 use crate::args::{self, Args};
 use crate::command::Outcome;
 use crate::commands::common::sorted_set::{reply_items, store};
@@ -158,7 +159,9 @@ fn reply_range(ctx: &mut Ctx<'_, '_>, by: Option<By>, is_reverse: Option<bool>) 
 fn remove_range(ctx: &mut Ctx<'_, '_>, by: By, event: Event) -> Outcome {
     let limits = Limits::parse(by, ctx.argv.at(2), ctx.argv.at(3))?;
     let key = ctx.key(1);
-    let removed = ctx.data.change::<LargeSortedSet, _>(key, |home| {
+    // All at once goes without looking at any; some go one after the other.
+    let all = |form: Form<'_, LargeSortedSet>| gone_at_once(form, limits.ranks(form).len());
+    let removed = ctx.data.cut::<LargeSortedSet, _>(key, all, |home| {
         let ranks = limits.ranks(home.form());
         sorted_set::remove_ranks(home, ranks.clone());
         ranks.len()

@@ -7,6 +7,7 @@ use crate::commands::common::help::reply_help;
 use crate::context::Ctx;
 use crate::error::{CommandError, StreamError};
 use crate::events;
+use store::Form;
 use store::types::stream::{self, Id, Stream};
 
 /// Where a group begins to read.
@@ -138,8 +139,11 @@ pub(super) fn delconsumer(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `XGROUP DESTROY key group` → 1, or 0 if it was not there. O(entries pending).
 pub(super) fn destroy(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (key, name) = (ctx.key(2), ctx.argv.at(3));
+    let removed = |form: Form<'_, Stream>| {
+        stream::look(form).group(name).map_or(0, |group| group.pending_len())
+    };
     let changed =
-        ctx.data.change::<Stream, _>(key, |home| stream::open(home).remove_group(name))?;
+        ctx.data.cut::<Stream, _>(key, removed, |home| stream::open(home).remove_group(name))?;
     let was_there = changed.ok_or(StreamError::GroupKeyMissing)?.result;
     if was_there {
         ctx.data.changed(key, events::XGROUP_DESTROY);

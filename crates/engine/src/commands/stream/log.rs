@@ -8,8 +8,8 @@ use crate::command::Outcome;
 use crate::context::Ctx;
 use crate::error::{CommandError, StreamError};
 use crate::events;
-use store::types::stream::{self, Deletion, Id, References, Stream};
-use store::{Form, Large};
+use store::types::stream::{self, Deletion, Id, References, Stream, TrimRule};
+use store::{Form, Key, Large};
 
 /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [MAXLEN | MINID [= | ~] threshold
 /// [LIMIT count]] * | id field value [field value …]` → the id of the new entry; null if there is
@@ -41,10 +41,13 @@ pub(super) fn xadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
         let id = id_to_add(stream, new_id, now_ms)?;
         let pairs = (first..argv.len()).step_by(2);
         stream.append(id, pairs.map(|index| (argv.at(index), argv.at(index + 1))), limits);
-        let trimmed = rule.map_or(0, |rule| stream.trim(rule));
-        Ok::<_, StreamError>((id, trimmed))
+        let (trimmed, left) = match rule {
+            Some(rule) if stream.trims_much(rule) => (0, Some(rule)),
+            rule => (rule.map_or(0, |rule| stream.trim(rule)), None),
+        };
+        Ok::<_, StreamError>((id, trimmed, left))
     };
-    let (id, trimmed) = if makes_stream {
+    let (id, mut trimmed, left) = if makes_stream {
         ctx.data.create::<Stream, _>(key, add)?.result?
     } else {
         match ctx.data.change::<Stream, _>(key, add)? {
@@ -55,12 +58,25 @@ pub(super) fn xadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
             }
         }
     };
+    if let Some(rule) = left {
+        trimmed = trim(ctx, key, rule)?;
+    }
     ctx.data.changed(key, events::XADD);
     if 0 < trimmed {
         ctx.data.noted(key, events::XTRIM);
     }
     reply_id(ctx.reply, id);
     Ok(())
+}
+
+/// Removes entries; many of them are freed elsewhere.
+fn trim(ctx: &mut Ctx<'_, '_>, key: Key<'_>, rule: TrimRule) -> Result<u64, CommandError> {
+    let removed = |form: Form<'_, Stream>| {
+        let stream = stream::look(form);
+        if stream.trims_much(rule) { usize::MAX } else { 0 }
+    };
+    let changed = ctx.data.cut::<Stream, _>(key, removed, |home| stream::open(home).trim(rule))?;
+    Ok(changed.map_or(0, |changed| changed.result))
 }
 
 fn id_to_add(stream: &Stream, new_id: NewId, now_ms: u64) -> Result<Id, StreamError> {
@@ -234,8 +250,7 @@ pub(super) fn xtrim(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     let rule = options.rule(ctx.settings.types.stream)?.ok_or(CommandError::Syntax)?;
     let key = ctx.key(1);
-    let changed = ctx.data.change::<Stream, _>(key, |home| stream::open(home).trim(rule))?;
-    let count = changed.map_or(0, |changed| changed.result);
+    let count = trim(ctx, key, rule)?;
     if 0 < count {
         ctx.data.changed(key, events::XTRIM);
     }

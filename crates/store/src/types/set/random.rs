@@ -42,6 +42,13 @@ pub fn sample(
     });
 }
 
+/// Whether [`pop`] builds the set anew when it takes `count` members, fewer than there are: it drops
+/// all that was there.
+pub fn is_rebuilt_by_pop(form: Form<'_, LargeSet>, count: usize) -> bool {
+    let rest = LargeSet::len(form) - count;
+    encoding(form) == Encoding::Large && rest * REBUILD_RATIO <= count
+}
+
 /// Takes `count` members by chance out of a set that has more, and visits them.
 ///
 /// A large set of which little is left becomes packed again if that is within the limits.
@@ -65,7 +72,9 @@ pub fn pop<H: Home<LargeSet>>(
             visit(Member::Text(packed::item(items, offset).0));
             texts::remove(home, offset);
         }
-        Encoding::Large if count < rest * REBUILD_RATIO => pop_one_by_one(home, rng, count, visit),
+        Encoding::Large if !is_rebuilt_by_pop(home.form(), count) => {
+            pop_one_by_one(home, rng, count, visit)
+        }
         encoding => keep_others(home, rng, count, limits, encoding, visit),
     }
 }

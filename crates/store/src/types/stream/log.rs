@@ -18,6 +18,10 @@ use crate::types::limits::StreamLimits;
 /// have to copy it.
 const CHUNK_LEN_MAX: usize = 64 << 10;
 
+/// Trimming away so many entries, or chunks, is much.
+const MANY_ENTRIES: u64 = 20_000;
+const MANY_CHUNKS: usize = 200;
+
 /// What trimming leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trim {
@@ -92,6 +96,10 @@ impl Log {
         mut may_go: Option<&mut dyn FnMut(Id) -> bool>,
     ) -> u64 {
         let old_len = self.len;
+        if limit == 0 && may_go.is_none() && self.is_all(trim) {
+            *self = Self::new();
+            return old_len;
+        }
         let mut from = Id::MIN;
         loop {
             let next = self.chunks.up_from(&from).next();
@@ -119,6 +127,24 @@ impl Log {
             from = next;
         }
         old_len - self.len
+    }
+
+    /// Whether trimming to this leaves nothing.
+    fn is_all(&self, trim: Trim) -> bool {
+        match trim {
+            Trim::IdMin(min) => self.chunks.last().is_some_and(|(_, chunk)| chunk.last() < min),
+            Trim::LenMax(max) => max == 0,
+        }
+    }
+
+    /// Whether trimming to this takes so much away that the caller may want to free it elsewhere.
+    pub(super) fn is_much(&self, trim: Trim) -> bool {
+        match trim {
+            Trim::IdMin(min) => {
+                self.chunks.iter().nth(MANY_CHUNKS).is_some_and(|(key, _)| *key < min)
+            }
+            Trim::LenMax(max) => MANY_ENTRIES < self.len.saturating_sub(max),
+        }
     }
 
     /// Removes entries of one chunk; breaks at the first that stays because of `trim`.

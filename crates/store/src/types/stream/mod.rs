@@ -213,6 +213,12 @@ impl Stream {
         count
     }
 
+    /// Whether trimming by this rule takes so much away that the caller may want to free it
+    /// elsewhere: from a frozen view that it takes before.
+    pub fn trims_much(&self, rule: TrimRule) -> bool {
+        rule.limit == 0 && self.log.is_much(rule.trim)
+    }
+
     /// Sets what was used and deleted so far; `None` leaves a number as it is.
     pub fn set_id(&mut self, last_id: Id, added: Option<u64>, max_deleted_id: Option<Id>) {
         self.last_id = last_id;

@@ -20,7 +20,7 @@ use store::types::hash::{self, LargeHash};
 use store::types::list::{self, End, LargeList};
 use store::types::set::{self, LargeSet};
 use store::types::sorted_set::{self, LargeSortedSet};
-use store::{EntryRef, Form, Home, Key, Kind, Large, Own};
+use store::{Entry, EntryRef, Form, Home, Key, Kind, Large, Own};
 
 pub(super) use query::{reach, target};
 
@@ -53,7 +53,11 @@ fn run(ctx: &mut Ctx<'_, '_>, storing: Storing) -> Outcome {
     };
     match query.store {
         None => reply(ctx, &query.gets, &elements),
-        Some(target) => store(ctx, ctx.key(target), &query.gets, &elements),
+        Some(target) => {
+            store(ctx, ctx.key(target), &query.gets, &elements);
+            // The result may have replaced what was sorted: then this was the last to hold it.
+            source.free(ctx.data);
+        }
     }
     Ok(())
 }
@@ -74,6 +78,19 @@ impl Source {
             Kind::Set => Ok(Self::Set(freeze(entry.form()))),
             Kind::SortedSet => Ok(Self::SortedSet(freeze(entry.form()))),
             Kind::Hash | Kind::Stream | Kind::String => Err(CommandError::WrongType),
+        }
+    }
+
+    fn free(self, data: &Data<'_>) {
+        let entry = match self {
+            Self::List(list) => Entry::collection(b"", list, None, 0),
+            Self::Missing => return,
+            Self::Set(set) => Entry::collection(b"", set, None, 0),
+            Self::SortedSet(set) => Entry::collection(b"", set, None, 0),
+        };
+        if !entry.is_cheap_to_free() {
+            // Its bytes are counted with the key, whoever holds that now.
+            data.reclaim().reclaim(entry, 0);
         }
     }
 
