@@ -172,6 +172,7 @@ impl<'e> Executor<'e> {
         };
         self.batch = batch;
         self.leave(session);
+        self.data.statistics.rest();
         Progress { consumed, state }
     }
 
@@ -214,6 +215,7 @@ impl<'e> Executor<'e> {
         let entry = admit::resolve(self.engine.table.lookup(argv), argv);
         let flow = self.run_request(session, entry, None, argv, reply);
         self.leave(session);
+        self.data.statistics.rest();
         matches!(flow, Flow::Done)
     }
 
@@ -335,6 +337,7 @@ impl<'e> Executor<'e> {
         reply: &mut Reply,
     ) -> Flow {
         session.last_command = Some(entry);
+        self.data.statistics.begin(entry.id);
         if admit::is_memory_full(&self.settings) {
             self.make_room();
         }

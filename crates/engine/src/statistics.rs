@@ -6,7 +6,7 @@
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// A counter that only its own thread writes.
 #[derive(Default)]
@@ -51,6 +51,8 @@ pub struct ThreadStatistics {
     pub keyspace_hits: Counter,
     pub keyspace_misses: Counter,
     pub changes: Counter,
+    /// The command that runs: its id + 1; 0 while none does.
+    running: AtomicU32,
 }
 
 impl ThreadStatistics {
@@ -65,6 +67,7 @@ impl ThreadStatistics {
             keyspace_hits: Counter::default(),
             keyspace_misses: Counter::default(),
             changes: Counter::default(),
+            running: AtomicU32::new(0),
         }
     }
 
@@ -90,6 +93,21 @@ impl ThreadStatistics {
         ] {
             counter.reset();
         }
+    }
+
+    /// A call of the command `id` begins.
+    pub fn begin(&self, id: usize) {
+        self.running.store(id as u32 + 1, Relaxed);
+    }
+
+    /// No call runs any more.
+    pub fn rest(&self) {
+        self.running.store(0, Relaxed);
+    }
+
+    /// The id of the command whose call runs now.
+    pub fn running(&self) -> Option<usize> {
+        self.running.load(Relaxed).checked_sub(1).map(|id| id as usize)
     }
 
     /// Counts one call of the command `id`.

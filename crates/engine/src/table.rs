@@ -57,6 +57,13 @@ impl CommandTable {
         Self { entries, places: places.into(), count: next_id }
     }
 
+    /// The row whose number is `id`.
+    pub fn by_id(&self, id: usize) -> Option<&'static Entry> {
+        let with_subcommands =
+            |entry: &'static Entry| std::iter::once(entry).chain(&entry.subcommands);
+        self.entries.iter().flat_map(with_subcommands).find(|entry| entry.id == id)
+    }
+
     /// The row of a call; subcommands are resolved.
     #[inline]
     pub fn lookup(&self, argv: Argv<'_>) -> Lookup {

@@ -24,12 +24,12 @@ const CLASSED_MAX: usize = 32 << 10;
 const PAGE: usize = 4 << 10;
 
 /// What jemalloc reads when it starts: pages that nothing uses go back to the system after half a second, by a thread of
-/// its own. Otherwise the tables that have moved on while keys were loaded would stay as long as nobody allocates:
+/// its own (which is started with the server's, by [`use_background_thread`]). Otherwise the tables that have moved on while keys were loaded would stay as long as nobody allocates:
 /// 12 bytes a key. And slabs of more pages: jemalloc keeps 128 bytes about each slab, which for a slab of one page makes one
 /// byte for each block of 32 and eight for each of 256.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 pub static JEMALLOC_OPTIONS: Option<&'static c_char> = {
-    const OPTIONS: &CStr = c"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0,\
+    const OPTIONS: &CStr = c"dirty_decay_ms:500,muzzy_decay_ms:0,\
         slab_sizes:16-16:2|32-32:4|48-48:6|64-64:8|80-80:10|96-96:12|112-112:14|128-128:8|192-192:12|256-256:8|\
         320-320:10|384-384:12|448-448:14|512-512:8|640-640:10|768-768:12|896-896:14|1024-1024:8";
     // SAFETY: a constant that ends with a zero byte, as jemalloc expects.

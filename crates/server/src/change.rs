@@ -2,10 +2,12 @@
 
 use crate::alloc;
 use crate::config::{Caller, Changes, ConfigError, Settings, apply};
+use crate::crash;
 use crate::host::ServerHost;
 use crate::limits::RESERVED_FILES;
 use crate::log;
 use crate::sys;
+use crate::title;
 use engine::Engine;
 
 /// The setting that the world refused, and why.
@@ -71,6 +73,10 @@ impl ServerHost {
         if changes.touches("jemalloc-bg-thread") {
             alloc::use_background_thread(after.jemalloc_bg_thread);
         }
+        if changes.touches("proc-title-template") {
+            title::show(after);
+        }
+        crash::enable(after.crash_log_enabled);
         log::configure(after);
         Ok(())
     }

@@ -36,6 +36,7 @@ pub mod crash;
 pub mod inprocess;
 pub mod process;
 pub mod signals;
+pub mod title;
 
 #[allow(unsafe_code, reason = "an allocator is made of raw memory")]
 pub mod alloc;

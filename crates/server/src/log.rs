@@ -3,8 +3,10 @@
 //! `PID:ROLE DAY MONTH YEAR TIME LEVEL message`, in local time, with one character each for role
 //! and level. A line below the chosen level costs one atomic load. The file is opened for every
 //! line, as programs that rotate logs by renaming them expect; the log is no place for speed. A
-//! line that cannot be written is dropped: there is nowhere to say so.
+//! line that cannot be written is dropped: there is nowhere to say so. With `syslog-enabled` the
+//! system's log gets each message as well.
 
+mod syslog;
 mod zone;
 
 use std::fmt::{self, Write as _};
@@ -19,6 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 
 use crate::config::Settings;
+use syslog::Syslog;
 use zone::{LocalTime, Zone};
 
 /// How important a line is, least first.
@@ -64,23 +67,31 @@ static LEVEL: AtomicU8 = AtomicU8::new(Level::Notice as u8);
 /// `Relaxed` for the same reason.
 static ROLE: AtomicU8 = AtomicU8::new(Role::Primary as u8);
 /// Where lines go and how they look; held while one is written, so that lines don't mix.
-static OUTPUT: Mutex<Output> =
-    Mutex::new(Output { file: None, format: Format::Legacy, time_format: TimeFormat::Legacy });
+static OUTPUT: Mutex<Output> = Mutex::new(Output {
+    file: None,
+    format: Format::Legacy,
+    syslog: None,
+    time_format: TimeFormat::Legacy,
+});
 static ZONE: LazyLock<Zone> = LazyLock::new(Zone::local);
 
 struct Output {
     file: Option<PathBuf>,
     format: Format,
+    syslog: Option<Syslog>,
     time_format: TimeFormat,
 }
 
-/// Takes level, file and form from the settings, at start and after a change.
+/// Takes level, places and form from the settings, at start and after a change.
 pub fn configure(settings: &Settings) {
     LEVEL.store(settings.loglevel as u8, Ordering::Relaxed);
     let mut output = OUTPUT.lock();
     output.file = settings.logfile.as_ref().map(|path| settings.dir.join(path));
     output.format = settings.log_format;
     output.time_format = settings.log_time_format;
+    if output.syslog.as_ref().map(|syslog| &syslog.name) != settings.syslog.as_ref() {
+        output.syslog = settings.syslog.clone().map(Syslog::new);
+    }
 }
 
 /// Sets the letter that lines show from now on.
@@ -121,9 +132,12 @@ pub fn write(level: Level, message: fmt::Arguments<'_>) {
         unix_ms: unix_ms(),
         zone: &ZONE,
     };
-    let output = OUTPUT.lock();
+    let mut output = OUTPUT.lock();
     let line = stamp.line(output.format, output.time_format, message);
     emit(&output, &line);
+    if let Some(syslog) = &mut output.syslog {
+        syslog.send(&stamp, message);
+    }
 }
 
 /// Writes text as it is, without a stamp: the banner.
@@ -152,6 +166,9 @@ fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// All that stands before the message.
 struct Stamp<'a> {
@@ -193,8 +210,6 @@ impl Stamp<'_> {
     }
 
     fn time(&self, format: TimeFormat) -> String {
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         if format == TimeFormat::Milliseconds {
             return self.unix_ms.to_string();
         }
@@ -305,6 +320,7 @@ mod tests {
         let output = Output {
             file: Some(path.clone()),
             format: Format::Legacy,
+            syslog: None,
             time_format: TimeFormat::Legacy,
         };
         emit(&output, "one\n");

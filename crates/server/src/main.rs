@@ -4,9 +4,12 @@ use server::config::apply::{self, Detached};
 use server::config::{Config, Invocation, LoadError, Machine, Sources, command_line, dialect};
 use server::signals::SignalThread;
 use server::start::{Node, Options};
+use server::sys::title::TitleArea;
+use server::title::{self, Names};
 use server::{banner, crash, log, process, warnings};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -45,7 +48,18 @@ fn run(program: &str, sources: &Sources) -> ExitCode {
         Ok(Detached::TakenOver) => return ExitCode::SUCCESS,
         Err(error) => log::warning(format_args!("Can't go to the background: {error}")),
     }
-    log::configure(&config.settings());
+    let settings = config.settings();
+    log::configure(&settings);
+    crash::enable(settings.crash_log_enabled);
+    let log_file = settings.logfile.as_ref().map(|path| settings.dir.join(path));
+    crash::report_signals(log_file.as_deref().map(Path::as_os_str));
+    if settings.set_proc_title {
+        let config_file = config.file().map_or_else(String::new, |path| path.display().to_string());
+        let names = Names { program: program.to_owned(), config_file };
+        // Before the first thread is started.
+        title::take(TitleArea::take(), names);
+        title::show(&settings);
+    }
     banner::announce(&config);
     match serve(config) {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,6 +75,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     let settings = config.settings();
     let notes = config.notes();
     let node = Node::start(config, Options::default()).map_err(|error| error.to_string())?;
+    crash::tell_of(node.server());
     // Before anybody is told that the server is there: who is told may send the first signal.
     let signals = SignalThread::start(Arc::clone(node.server()))
         .map_err(|error| format!("Can't wait for signals: {error}"))?;

@@ -1,5 +1,8 @@
 //! The few calls to the operating system that the standard library doesn't have.
 
+pub mod fatal;
+pub mod title;
+
 use std::io;
 
 /// The processor's cycle counter. It says nothing about time unless [`cycles_are_steady`].

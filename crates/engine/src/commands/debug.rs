@@ -45,6 +45,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("digest-value", 2..=usize::MAX, digest_value),
     ("help", 2..=2, help),
     ("object", 3..=4, object),
+    ("panic", 2..=2, panic),
     ("set-active-expire", 3..=3, set_active_expire),
     ("sleep", 3..=3, sleep),
     ("sleep", 5..=5, sleep),
@@ -110,6 +111,8 @@ fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
         "    Return fingerprints of the values of keys.",
         "OBJECT <key> [fast]",
         "    Return how the value of a key is kept; `fast` leaves out what takes long to find out.",
+        "PANIC",
+        "    Crash the server as a broken invariant does.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Remove keys past their deadline in the background, or only when they are met.",
         "SLEEP <seconds> [KEY <key>]",
@@ -147,6 +150,11 @@ fn set_active_expire(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.host.set_active_expiry(is_on);
     ctx.reply.ok();
     Ok(())
+}
+
+/// `DEBUG PANIC`: ends the server with a report.
+fn panic(_ctx: &mut Ctx<'_, '_>) -> Outcome {
+    panic!("a client has called DEBUG PANIC");
 }
 
 /// `DEBUG SLEEP seconds [KEY key]` → OK, after that time: with the whole server stopped, or (ours)

@@ -61,6 +61,14 @@ pub enum Supervised {
     Upstart,
 }
 
+/// How the system's log names the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyslogName {
+    /// As it stands in a message's priority.
+    pub facility: u8,
+    pub ident: String,
+}
+
 /// `maxmemory-clients`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientsMemory {
@@ -95,6 +103,7 @@ pub struct Settings {
     pub proto_max_bulk_len: u64,
     pub tracking_table_max_keys: u64,
 
+    pub crash_log_enabled: bool,
     pub daemonize: bool,
     pub dir: PathBuf,
     pub disable_thp: bool,
@@ -106,6 +115,8 @@ pub struct Settings {
     /// As primary, as replica, of helper processes.
     pub oom_score_adj_values: [i32; 3],
     pub pidfile: Option<PathBuf>,
+    pub proc_title_template: String,
+    pub set_proc_title: bool,
     pub shutdown_on_sigint: ShutdownWords,
     pub shutdown_on_sigterm: ShutdownWords,
     pub supervised: Supervised,
@@ -146,6 +157,8 @@ pub struct Settings {
     pub notify_keyspace_events: String,
     pub slowlog_log_slower_than_us: i64,
     pub slowlog_max_len: u64,
+    /// `None`: the system's log is left alone.
+    pub syslog: Option<SyslogName>,
 }
 
 impl Settings {
@@ -196,6 +209,7 @@ impl Settings {
             output_limit_replica,
             proto_max_bulk_len: read.number("proto-max-bulk-len"),
             tracking_table_max_keys: read.number("tracking-table-max-keys"),
+            crash_log_enabled: read.flag("crash-log-enabled"),
             daemonize: read.flag("daemonize"),
             dir: read.path("dir").unwrap_or_default(),
             disable_thp: read.flag("disable-thp"),
@@ -205,6 +219,8 @@ impl Settings {
             oom_score_adj: read.oom_score_adj("oom-score-adj"),
             oom_score_adj_values: read.oom_scores("oom-score-adj-values"),
             pidfile: read.path("pidfile"),
+            proc_title_template: read.string("proc-title-template").unwrap_or_default(),
+            set_proc_title: read.flag("set-proc-title"),
             shutdown_on_sigint: read.shutdown_words("shutdown-on-sigint"),
             shutdown_on_sigterm: read.shutdown_words("shutdown-on-sigterm"),
             supervised: read.supervised("supervised"),
@@ -234,6 +250,7 @@ impl Settings {
             notify_keyspace_events: read.word("notify-keyspace-events"),
             slowlog_log_slower_than_us: read.number("slowlog-log-slower-than"),
             slowlog_max_len: read.number("slowlog-max-len"),
+            syslog: read.syslog(),
         }
     }
 }
@@ -311,6 +328,16 @@ impl<'a> Reader<'a> {
     fn path(&self, name: &str) -> Option<PathBuf> {
         let text = self.text(name);
         (!text.is_empty()).then(|| PathBuf::from(OsString::from_vec(text.to_vec())))
+    }
+
+    fn syslog(&self) -> Option<SyslogName> {
+        const FACILITY_USER: u8 = 1;
+        const FACILITY_LOCAL0: u8 = 16;
+        let word = self.word("syslog-facility");
+        let number = word.strip_prefix("local").and_then(|number| number.parse::<u8>().ok());
+        let facility = number.map_or(FACILITY_USER, |number| FACILITY_LOCAL0 + number);
+        let ident = self.string("syslog-ident").unwrap_or_default();
+        self.flag("syslog-enabled").then_some(SyslogName { facility, ident })
     }
 
     fn addresses(&self, name: &str) -> Vec<Bind> {

@@ -4,6 +4,7 @@ use crate::client::{PING, PONG, wait_until};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -32,6 +33,21 @@ impl Program {
             }
         }
         panic!("the log ends without '{text}': {lines:#?}");
+    }
+
+    /// Threads that run loops and calls.
+    fn worker_count(&self) -> usize {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap();
+        let names =
+            threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")));
+        names.filter(|name| name.as_ref().unwrap().starts_with("worker-")).count()
+    }
+
+    /// As [`Program::finish`], with the signal that ended it.
+    fn finish_by_signal(mut self) -> (String, Option<i32>) {
+        let mut rest = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        (rest, self.0.wait().unwrap().signal())
     }
 
     fn signal(&self, name: &str) {
@@ -103,6 +119,92 @@ fn sighup_is_ignored() {
     client.read_exact(&mut reply).unwrap();
     program.signal("-TERM");
     assert_eq!(program.finish().1, Some(0));
+}
+
+/// Options for a program that listens on `socket` alone.
+fn on_socket<'a>(socket: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut options = vec!["--port", "0", "--save", "", "--unixsocket", socket];
+    options.extend_from_slice(more);
+    options
+}
+
+#[test]
+fn a_broken_process_leaves_a_report() {
+    for (name, number) in [("-SEGV", 11), ("-BUS", 7), ("-FPE", 8), ("-ILL", 4), ("-ABRT", 6)] {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let options = on_socket(socket.to_str().unwrap(), &["--enable-debug-command", "yes"]);
+        let mut program = Program::start(&options, folder.path());
+        program.wait_for("Ready to accept connections unix");
+        let mut client = UnixStream::connect(&socket).unwrap();
+        let before = program.worker_count();
+        client.write_all(b"DEBUG SLEEP 60 KEY a\r\n").unwrap();
+        wait_until("the call runs, and another thread goes on", || before < program.worker_count());
+        program.signal(name);
+        let (log, signal) = program.finish_by_signal();
+        assert_eq!(signal, Some(number), "{log}");
+        for text in [
+            "=== OCHRE BUG REPORT START",
+            &format!("crashed by signal: {number}, si_code: 0"),
+            "Killed by PID: ",
+            "connected_clients:1",
+            ": debug\n",
+            "(+0x",
+            "=== OCHRE BUG REPORT END ===",
+        ] {
+            assert!(log.contains(text), "{text}\n{log}");
+        }
+        assert_eq!(log.matches("BUG REPORT START").count(), 1);
+    }
+}
+
+#[test]
+fn a_panic_leaves_a_report_in_the_log_file() {
+    for (enabled, reports) in [("yes", 1), ("no", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let more =
+            ["--enable-debug-command", "yes", "--logfile", "log", "--crash-log-enabled", enabled];
+        let options = on_socket(socket.to_str().unwrap(), &more);
+        let program = Program::start(&options, folder.path());
+        let log = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+        wait_until("it is ready", || log().contains("Ready to accept connections unix"));
+        UnixStream::connect(&socket).unwrap().write_all(b"DEBUG PANIC\r\n").unwrap();
+        assert_eq!(program.finish_by_signal().1, Some(6));
+        let log = log();
+        assert!(log.contains("crashed by a panic: a client has called DEBUG PANIC"), "{log}");
+        assert_eq!(log.matches("BUG REPORT START").count(), reports, "{log}");
+        assert_eq!(log.matches("used_memory:").count(), reports, "{log}");
+    }
+}
+
+#[test]
+fn the_process_title_tells_where_it_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let path = socket.to_str().unwrap();
+    let title = |program: &Program| {
+        let bytes = std::fs::read(format!("/proc/{}/cmdline", program.0.id())).unwrap();
+        String::from_utf8(bytes).unwrap().trim_end_matches('\0').to_owned()
+    };
+    let mut program = Program::start(&on_socket(path, &[]), folder.path());
+    program.wait_for("Ready to accept connections unix");
+    assert_eq!(title(&program), format!("{} {path}", env!("CARGO_BIN_EXE_ochre-server")));
+    let mut client = UnixStream::connect(&socket).unwrap();
+    let long = "x".repeat(300);
+    for template in [format!("{long} {{port}}"), "short".to_owned()] {
+        let request = format!("CONFIG SET proc-title-template \"{template}\"\r\n");
+        client.write_all(request.as_bytes()).unwrap();
+        let mut reply = [0; 5];
+        client.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"+OK\r\n");
+        assert_eq!(title(&program), template.replace("{port}", "0"));
+    }
+    drop(program);
+    let options = on_socket(path, &["--set-proc-title", "no"]);
+    let mut program = Program::start(&options, folder.path());
+    program.wait_for("Ready to accept connections unix");
+    assert!(title(&program).ends_with("\0--set-proc-title\0no"));
 }
 
 #[test]

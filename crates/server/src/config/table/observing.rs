@@ -64,14 +64,12 @@ pub(super) const ROWS: &[Row] = &[
     integer("slowlog-max-len", 0, LONG_MAX, "128")
         .doc("Entries of the slow log.")
         .valkey_name("commandlog-slow-execution-max-len"),
-    flag("syslog-enabled", "no").doc("Send the log to the system's log.").immutable().kept(),
+    flag("syslog-enabled", "no").doc("Send the log to the system's log as well.").immutable(),
     choice("syslog-facility", FACILITIES, "local0")
         .doc("Facility of the system's log.")
-        .immutable()
-        .kept(),
+        .immutable(),
     text("syslog-ident", "redis")
         .doc("Name in the system's log.")
         .valkey_default("valkey")
-        .immutable()
-        .kept(),
+        .immutable(),
 ];

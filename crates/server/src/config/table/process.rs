@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
         .also(&["bio_cpulist"])
         .immutable()
         .kept(),
-    flag("crash-log-enabled", "yes").doc("Write a report when the server crashes.").kept(),
+    flag("crash-log-enabled", "yes").doc("Write a report when the server crashes."),
     flag("crash-memcheck-enabled", "yes").doc("Test the memory after a crash.").kept(),
     flag("daemonize", "no").doc("Run in the background, detached from the terminal.").immutable(),
     row("dir", Kind::Folder, ".").doc("Folder that the server works in.").protected(),
@@ -50,17 +50,13 @@ pub(super) const ROWS: &[Row] = &[
         .doc("File that holds the process number while the server runs.")
         .immutable(),
     checked("proc-title-template", check::title_template, "{title} {listen-addr} {server-mode}")
-        .doc("Form of the process title.")
-        .kept(),
+        .doc("Form of the process title."),
     text("server-cpulist", "")
         .doc("Cores for the event loops.")
         .also(&["server_cpulist"])
         .immutable()
         .kept(),
-    flag("set-proc-title", "yes")
-        .doc("Put address and mode into the process title.")
-        .immutable()
-        .kept(),
+    flag("set-proc-title", "yes").doc("Put address and mode into the process title.").immutable(),
     row("shutdown-on-sigint", STOP_WORDS, "default").doc("How SIGINT shuts the server down."),
     row("shutdown-on-sigterm", STOP_WORDS, "default").doc("How SIGTERM shuts the server down."),
     integer("shutdown-timeout", 0, INT_MAX, "10")
