@@ -31,7 +31,7 @@ const PAGE: usize = 4 << 10;
 pub static JEMALLOC_OPTIONS: Option<&'static c_char> = {
     const OPTIONS: &CStr = c"dirty_decay_ms:500,muzzy_decay_ms:0,\
         slab_sizes:16-16:2|32-32:4|48-48:6|64-64:8|80-80:10|96-96:12|112-112:14|128-128:8|192-192:12|256-256:8|\
-        320-320:10|384-384:12|448-448:14|512-512:8|640-640:10|768-768:12|896-896:14|1024-1024:8";
+        320-320:10|384-384:12|448-448:14|512-512:8|640-640:10|768-768:12|896-896:14|1024-1024:8|2048-2048:8|8192-8192:16";
     // SAFETY: a constant that ends with a zero byte, as jemalloc expects.
     Some(unsafe { &*OPTIONS.as_ptr() })
 };

@@ -81,6 +81,41 @@ impl Inner {
         Some(Split { key, bytes, right: Child::Inner(super::Node::new(right)) })
     }
 
+    /// Makes room for a member in child number `index` if it is a full page and a neighbour is not:
+    /// so pages are fuller than if each were split alone (about five sixths instead of two thirds).
+    /// Says whether members have moved.
+    #[inline]
+    pub(super) fn make_room(&mut self, index: usize, member: &[u8], memory: &mut usize) -> bool {
+        match &self.children[index] {
+            Child::Page(page) if !page.has_room_for(member) => {
+                self.level(index, index + 1, memory)
+                    || 0 < index && self.level(index - 1, index, memory)
+            }
+            _ => false,
+        }
+    }
+
+    /// Makes two neighbouring pages about equally full, if that is worth while.
+    #[cold]
+    fn level(&mut self, left: usize, right: usize, memory: &mut usize) -> bool {
+        let Some([Child::Page(first), Child::Page(second)]) = self.children.get(left..=right)
+        else {
+            return false;
+        };
+        let before = first.memory_bytes() + second.memory_bytes() + bytes_size(&self.bytes[right]);
+        let Some((first, second)) = first.level(second) else { return false };
+        (self.counts[left], self.counts[right]) = (first.len(), second.len());
+        let split = Split::between(&first, second);
+        self.children[left] = Child::Page(first);
+        (self.keys[right], self.bytes[right]) = (split.key, split.bytes);
+        self.children[right] = split.right;
+        *memory += self.children[left].memory_bytes()
+            + self.children[right].memory_bytes()
+            + bytes_size(&self.bytes[right]);
+        *memory -= before;
+        true
+    }
+
     /// Takes child number `index` away if it is empty, or joins it with a neighbour if both are
     /// small.
     pub(super) fn join(&mut self, index: usize, memory: &mut usize) {

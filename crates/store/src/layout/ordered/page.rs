@@ -10,8 +10,7 @@
 //! Slots are in order, records lie where there was room. So a search goes through scores that lie
 //! close together and looks at members only where scores are equal, and an insertion or a changed
 //! score moves slots, not members. Records of removed members are garbage until the page is built
-//! anew, which happens when room is wanted, or when it is less than three quarters full: it asks for
-//! the next size class that is enough.
+//! anew, which happens when room is wanted, or when a smaller allocation would do: see [`page_class`].
 //!
 //! A member above [`INLINE_LEN_MAX`] bytes lies behind a shared pointer of its own.
 
@@ -20,17 +19,18 @@ use std::ops::Range;
 use triomphe::{Arc, HeaderSlice};
 
 use super::super::shared_node::Node;
-use super::super::size_class::size_class;
+use super::super::size_class::{PAGE_CLASS_MAX, page_class, size_class};
 use super::{Item, Key};
 
-/// Largest allocation of a page.
-const BYTES_MAX: usize = 2048;
 /// What an allocation holds besides slots and records.
 const OVERHEAD: usize = size_of::<usize>() + size_of::<Header>();
 /// Most bytes of slots and records.
-const CONTENT_MAX: usize = BYTES_MAX - OVERHEAD;
+const CONTENT_MAX: usize = PAGE_CLASS_MAX - OVERHEAD;
 /// Longest member that lies in the page. After a page was split, a half and one more of these fit.
 const INLINE_LEN_MAX: usize = 480;
+
+/// Most bytes in two pages that are levelled instead of splitting one.
+const LEVEL_MAX: usize = CONTENT_MAX / 4 * 7;
 
 const SLOT_LEN: usize = 10;
 const OFFSET_AT: usize = 8;
@@ -102,7 +102,8 @@ impl Page {
         header.count -= range.len() as u16;
         slice.copy_within(range.end * SLOT_LEN..end, range.start * SLOT_LEN);
         let used = self.used_len();
-        if 4 * content_len(used) <= 3 * self.block.slice.len() {
+        // Not before it could grow again by a quarter without growing back.
+        if content_len((used + used / 4).min(CONTENT_MAX)) < self.block.slice.len() {
             self.rebuild(used);
         }
     }
@@ -128,6 +129,41 @@ impl Page {
         builder.take(self, 0..self.len());
         builder.take(other, 0..other.len());
         *self = builder.finish();
+    }
+
+    /// This page and the one behind it anew, about equally full, unless one member is so long that
+    /// they cannot be, or so much is in the two that the next member would ask for it again.
+    pub(super) fn level(&self, right: &Self) -> Option<(Self, Self)> {
+        let total = self.used_len() + right.used_len();
+        if LEVEL_MAX < total {
+            return None;
+        }
+        let (first, count) = (self.len(), self.len() + right.len());
+        let size = |index: usize| match index.checked_sub(first) {
+            None => self.size(index),
+            Some(index) => right.size(index),
+        };
+        let (mut at, mut used) = (0, 0);
+        while used + size(at) <= total / 2 {
+            used += size(at);
+            at += 1;
+        }
+        if at == 0 || CONTENT_MAX < total - used {
+            return None;
+        }
+        let part = |range: Range<usize>, used: usize| {
+            let mut builder = Builder::new(used);
+            builder.take(self, range.start.min(first)..range.end.min(first));
+            builder.take(right, range.start.max(first) - first..range.end.max(first) - first);
+            builder.finish()
+        };
+        Some((part(0..at, used), part(at..count, total - used)))
+    }
+
+    /// Whether a member can be added without splitting the page.
+    #[inline]
+    pub(super) fn has_room_for(&self, member: &[u8]) -> bool {
+        self.used_len() + SLOT_LEN + record_len(member.len()) <= CONTENT_MAX
     }
 
     /// Whether joining the two leaves room for more.
@@ -276,7 +312,7 @@ impl Page {
         let half = self.used_len() / 2;
         let mut sum = 0;
         let index = (0..self.len()).position(|index| {
-            sum += SLOT_LEN + record_size(&self.block.slice, self.offset(index));
+            sum += self.size(index);
             half <= sum
         });
         index.map_or(1, |index| index + 1)
@@ -284,8 +320,7 @@ impl Page {
 
     /// A page with some of the members.
     fn part(&self, range: Range<usize>) -> Self {
-        let sizes = range.clone().map(|i| record_size(&self.block.slice, self.offset(i)));
-        let mut builder = Builder::new(sizes.sum::<usize>() + range.len() * SLOT_LEN);
+        let mut builder = Builder::new(range.clone().map(|index| self.size(index)).sum());
         builder.take(self, range);
         builder.finish()
     }
@@ -335,6 +370,12 @@ impl Page {
     fn offset(&self, index: usize) -> usize {
         let at = index * SLOT_LEN + OFFSET_AT;
         usize::from(u16::from_le_bytes([self.block.slice[at], self.block.slice[at + 1]]))
+    }
+
+    /// Bytes that a member takes with its score.
+    #[inline]
+    fn size(&self, index: usize) -> usize {
+        SLOT_LEN + record_size(&self.block.slice, self.offset(index))
     }
 
     fn long(&self, number: usize) -> &[u8] {
@@ -414,7 +455,7 @@ impl Builder {
 
 /// What a page asks for if it needs this many bytes of slots and records.
 fn content_len(used: usize) -> usize {
-    size_class(OVERHEAD + used).min(BYTES_MAX) - OVERHEAD
+    page_class(OVERHEAD + used) - OVERHEAD
 }
 
 fn record_len(member_len: usize) -> usize {

@@ -18,12 +18,10 @@ use std::ops::Range;
 use triomphe::{Arc, HeaderSlice};
 
 use super::super::rubble::Rubble;
-use super::super::size_class::size_class;
+use super::super::size_class::{PAGE_CLASS_MAX, page_class, size_class};
 use super::tree::{Page, Pages, Route, Tree};
 use super::{IndexPayload, hash};
 
-/// Most elements in a page.
-const COUNT_MAX: usize = 160;
 /// Bytes of a hash.
 const HASH_LEN: usize = 4;
 /// What an allocation holds besides the elements: two counts.
@@ -177,9 +175,20 @@ struct IndexPage<V> {
 impl<V: IndexPayload> IndexPage<V> {
     const ELEMENT_LEN: usize = HASH_LEN + V::LEN;
 
+    /// Most elements in a page.
+    const COUNT_MAX: usize = (PAGE_CLASS_MAX - OVERHEAD) / Self::ELEMENT_LEN;
+
     fn with_room(count: usize) -> Self {
-        let len = size_class(OVERHEAD + count * Self::ELEMENT_LEN) - OVERHEAD;
-        Self { block: Arc::from_header_and_vec(0, vec![0; len]), payload: PhantomData }
+        let block = Arc::from_header_and_vec(0, vec![0; Self::room(count)]);
+        Self { block, payload: PhantomData }
+    }
+
+    /// The bytes to ask for when there shall be room for so many elements. A page that is over may
+    /// have more than the largest.
+    fn room(count: usize) -> usize {
+        let len = OVERHEAD + count * Self::ELEMENT_LEN;
+        let class = if count <= Self::COUNT_MAX { page_class(len) } else { size_class(len) };
+        class - OVERHEAD
     }
 
     fn push(&mut self, hash: u32, payload: V) {
@@ -196,7 +205,8 @@ impl<V: IndexPayload> IndexPage<V> {
         let (hash, payload) = self.element(last);
         self.set(index, hash, payload);
         self.unique().header = last;
-        if 4 * (last + 2) < 3 * self.capacity() {
+        // Not before it could grow again by a quarter without growing back.
+        if Self::room(last + last / 4) < self.block.slice.len() {
             self.rebuild(last);
         }
     }
@@ -308,11 +318,11 @@ impl<V: IndexPayload> Page for IndexPage<V> {
 
     #[inline]
     fn is_over(&self) -> bool {
-        COUNT_MAX < self.len()
+        Self::COUNT_MAX < self.len()
     }
 
     fn fits_with(&self, other: &Self) -> bool {
-        self.len() + other.len() <= COUNT_MAX / 2
+        self.len() + other.len() <= Self::COUNT_MAX / 2
     }
 
     fn memory_bytes(&self) -> usize {
