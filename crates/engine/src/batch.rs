@@ -2,11 +2,15 @@
 //!
 //! With a pipeline most of a GET's time is two cache misses, the bucket and the entry. Done for a
 //! batch before its first call runs, they overlap: first every key's bucket is prefetched, without
-//! any lock, then, when the buckets have arrived, every key's entry.
+//! any lock, then, when the buckets have arrived, every key's entry, and then those elements of large
+//! values that the calls name.
 
 use crate::engine::Engine;
 use crate::table::{Entry, Lookup};
+use base::numbers;
 use resp::{Argv, Limits, Parsed, ProtocolError, RequestParser, Span};
+use smallvec::SmallVec;
+use store::{Key, PREFETCH_CHUNK, Wanted};
 
 /// Requests parsed ahead at most.
 pub const REQUESTS_MAX: usize = 64;
@@ -107,13 +111,36 @@ impl Batch {
                 engine.keyspace.prefetch_bucket(db, request.hash);
             }
         }
-        if is_ahead && is_inside {
+        if !is_inside {
+            return;
+        }
+        if is_ahead {
             for request in &self.requests {
                 if request.hash != 0 {
                     engine.keyspace.prefetch_entry(db, request.hash, now_ns);
                 }
             }
         }
+        let mut ahead = ElementsAhead { engine, db, now_ns, key: None, wanted: SmallVec::new() };
+        for request in &self.requests {
+            let Some(row) = request.entry.map(|entry| entry.row) else { continue };
+            let Some((first, step)) = row.elements.places() else { continue };
+            let argv =
+                Argv::new(&input[request.start..], &self.spans[request.spans.0..request.spans.1]);
+            // One alone has nothing to overlap with.
+            if !is_ahead && argv.len() <= first.saturating_add(step) {
+                continue;
+            }
+            let Some(key) = argv.get(1) else { continue };
+            let key = Key { bytes: key, hash: request.hash };
+            for index in (first..argv.len()).step_by(step) {
+                let score =
+                    row.elements.is_scored().then(|| numbers::parse_f64(argv.at(index - 1)));
+                let score = score.flatten().filter(|score| !score.is_nan());
+                ahead.push(key, Wanted { element: argv.at(index), score });
+            }
+        }
+        ahead.fetch();
     }
 
     /// Fetches the bucket of the first request's key into the cache; returns the key's hash.
@@ -146,6 +173,33 @@ impl Batch {
             Argv::new(parser.inline_buffer(), spans)
         } else {
             Argv::new(&input[request.start..], spans)
+        }
+    }
+}
+
+/// Elements of one key's large value, collected from calls that follow each other.
+struct ElementsAhead<'a> {
+    engine: &'a Engine,
+    db: usize,
+    now_ns: u64,
+    key: Option<Key<'a>>,
+    wanted: SmallVec<[Wanted<'a>; PREFETCH_CHUNK]>,
+}
+
+impl<'a> ElementsAhead<'a> {
+    fn push(&mut self, key: Key<'a>, wanted: Wanted<'a>) {
+        let is_other = self.key.is_some_and(|own| own.hash != key.hash);
+        if is_other || self.wanted.len() == PREFETCH_CHUNK {
+            self.fetch();
+        }
+        self.key = Some(key);
+        self.wanted.push(wanted);
+    }
+
+    fn fetch(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.engine.keyspace.prefetch_elements(self.db, key, &self.wanted, self.now_ns);
+            self.wanted.clear();
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Command {
     pub flags: Flags,
     /// Which arguments are keys.
     pub keys: &'static [KeySpec],
+    /// Which arguments are elements of its only key's value, so that they can be fetched ahead.
+    pub elements: Elements,
     /// What it touches beside its keys.
     pub reach: Reach,
     /// The family, as COMMAND DOCS names it.
@@ -40,6 +42,39 @@ pub struct Command {
     pub run: Run,
 }
 
+/// Arguments that are fields or members. A hint: where options may stand in between, a call that
+/// has some is fetched ahead for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elements {
+    /// None, or not at fixed places.
+    None,
+    /// This argument.
+    One(usize),
+    /// This argument and all that follow.
+    All(usize),
+    /// This argument and every second one behind it.
+    Pairs(usize),
+    /// As `Pairs`, and each has its score before it.
+    Scored(usize),
+}
+
+impl Elements {
+    /// The first of them, and the distance to the next; `None` if there are none.
+    pub fn places(self) -> Option<(usize, usize)> {
+        match self {
+            Self::None => None,
+            Self::One(first) => Some((first, usize::MAX)),
+            Self::All(first) => Some((first, 1)),
+            Self::Pairs(first) | Self::Scored(first) => Some((first, 2)),
+        }
+    }
+
+    /// Whether each has its score before it.
+    pub fn is_scored(self) -> bool {
+        matches!(self, Self::Scored(_))
+    }
+}
+
 impl Command {
     /// What a row leaves out: no flags, no keys, reach none.
     pub const NEW: Self = Self {
@@ -47,6 +82,7 @@ impl Command {
         arity: -1,
         flags: Flags::NONE,
         keys: &[],
+        elements: Elements::None,
         reach: Reach::None,
         group: Group::Generic,
         acl: Categories::NONE,

@@ -5,7 +5,7 @@ use crate::watch::WatchTable;
 use base::hash::KeyedHash;
 use base::lock::{ShardLock, Wake};
 use std::sync::Arc;
-use store::{PrefetchHint, Shard};
+use store::{Key, PrefetchHint, Shard, Wanted};
 
 /// What one shard's lock protects.
 pub struct LockedShard {
@@ -65,6 +65,13 @@ impl Keyspace {
     #[inline]
     pub fn prefetch_bucket(&self, db: usize, hash: u64) {
         self.hints[self.shard_index(hash) * self.databases + db].prefetch(hash);
+    }
+
+    /// Fetches elements of a key's value into the cache, if its shard is free.
+    pub fn prefetch_elements(&self, db: usize, key: Key<'_>, wanted: &[Wanted<'_>], now_ns: u64) {
+        if let Some(shard) = self.locks[self.shard_index(key.hash)].try_lock(now_ns) {
+            shard.data.database_ref(db).prefetch_elements(key, wanted);
+        }
     }
 
     /// Fetches the entry of a key into the cache, if its shard is free.

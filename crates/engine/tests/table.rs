@@ -75,6 +75,22 @@ fn names_are_unique_and_sorted() {
 }
 
 #[test]
+fn elements_stand_behind_the_only_key() {
+    let world = World::new();
+    let with_elements =
+        world.engine.table.all().filter(|entry| entry.row.elements.places().is_some());
+    for entry in with_elements {
+        assert_eq!(entry.only_key, Some(1), "{}", entry.full_name);
+        let (first, _) = entry.row.elements.places().unwrap();
+        assert!(
+            (2..entry.row.arity.unsigned_abs() as usize).contains(&first),
+            "{}",
+            entry.full_name
+        );
+    }
+}
+
+#[test]
 fn facts_are_those_of_the_reference() {
     let facts = facts();
     let mut differences = Vec::new();

@@ -23,7 +23,7 @@ pub use keyspace::database::{Database, Edited, Live, Passed};
 pub use keyspace::shard::Shard;
 pub use layout::Key;
 pub use layout::entry::{Entry, EntryMut, EntryRef, Kind, StringRef};
-pub use layout::home::{Buffer, Form, Home, Large, Own};
+pub use layout::home::{Buffer, Form, Home, Large, Own, PREFETCH_CHUNK, Wanted};
 pub use layout::prefetch::PrefetchHint;
 pub use layout::rubble::{Part, Rubble};
 pub use layout::table::CURSOR_BITS;

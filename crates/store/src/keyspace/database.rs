@@ -18,7 +18,7 @@ use base::rand::Rng;
 use super::expiry::{Deadlines, Due};
 use crate::layout::Key;
 use crate::layout::entry::{Entry, EntryMut, EntryRef};
-use crate::layout::home::{Form, Large};
+use crate::layout::home::{Form, Large, Wanted};
 use crate::layout::prefetch::PrefetchHint;
 use crate::layout::rubble::{Part, Rubble};
 use crate::layout::table::{HashPrefix, Lookup, Remains, Table};
@@ -414,6 +414,14 @@ impl Database {
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
         self.table.prefetch(hash);
+    }
+
+    /// Fetches what calls with these elements of a key's value will look at into the cache.
+    #[inline]
+    pub fn prefetch_elements(&self, key: Key<'_>, wanted: &[Wanted<'_>]) {
+        if let Some(entry) = self.table.find(key) {
+            entry.prefetch(wanted);
+        }
     }
 
     /// Bytes that the table and the queue of deadlines take, entries not included.

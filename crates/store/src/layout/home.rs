@@ -40,7 +40,23 @@ pub trait Large: Clone + Send + Sync + 'static {
     fn next_deadline_ms(&self) -> Option<u64> {
         None
     }
+
+    /// Fetches what calls with these elements will look at into the cache. Where there are several,
+    /// their cache misses overlap, which they do not when each call waits for its own.
+    fn prefetch(&self, _wanted: &[Wanted<'_>]) {}
 }
+
+/// An element that a call is going to look up, or to add.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// A field or member.
+    pub element: &'a [u8],
+    /// The score that it will be given, if that is known.
+    pub score: Option<f64>,
+}
+
+/// So many elements are prefetched together: as many misses as a core has under way, a few times.
+pub const PREFETCH_CHUNK: usize = 16;
 
 /// A look at a value, wherever it lies.
 #[derive(Debug)]

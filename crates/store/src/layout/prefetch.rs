@@ -37,6 +37,16 @@ impl PrefetchHint {
     }
 }
 
+/// Asks for the cache lines of `len` bytes at `address`, which need not be valid.
+#[inline]
+pub(crate) fn prefetch_bytes(address: *const u8, len: usize) {
+    const LINE: usize = 64;
+    let start = address.addr() & (LINE - 1);
+    for at in (0..start + len).step_by(LINE) {
+        prefetch_line(address.wrapping_add(at).wrapping_sub(start));
+    }
+}
+
 /// Asks for the cache line at `address`, which need not be valid.
 #[inline]
 pub(crate) fn prefetch_line(address: *const u8) {

@@ -15,7 +15,7 @@ use base::rand::Rng;
 
 use super::limits::HashLimits;
 use crate::layout::entry::Kind;
-use crate::layout::home::{Form, Home, Large};
+use crate::layout::home::{Form, Home, Large, Wanted};
 use crate::layout::packed;
 use crate::layout::rubble::Rubble;
 use crate::layout::trie::{self, Payload, Trie};
@@ -78,6 +78,10 @@ impl Large for LargeHash {
 
     fn crumble(self, rubble: &mut Rubble) {
         self.fields.crumble(rubble);
+    }
+
+    fn prefetch(&self, wanted: &[Wanted<'_>]) {
+        self.fields.prefetch(wanted.iter().map(|wanted| wanted.element));
     }
 
     fn next_deadline_ms(&self) -> Option<u64> {

@@ -21,7 +21,7 @@ use base::numbers::{self, IntegerBuffer};
 
 use super::limits::SetLimits;
 use crate::layout::entry::Kind;
-use crate::layout::home::{Form, Home, Large};
+use crate::layout::home::{Form, Home, Large, Wanted};
 use crate::layout::rubble::Rubble;
 use crate::layout::trie::{self, Trie};
 use crate::layout::{intset, packed};
@@ -56,6 +56,10 @@ impl Large for LargeSet {
 
     fn crumble(self, rubble: &mut Rubble) {
         self.0.crumble(rubble);
+    }
+
+    fn prefetch(&self, wanted: &[Wanted<'_>]) {
+        self.0.prefetch(wanted.iter().map(|wanted| wanted.element));
     }
 }
 

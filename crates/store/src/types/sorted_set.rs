@@ -28,9 +28,11 @@ mod tests;
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::limits::SortedSetLimits;
 use crate::layout::entry::Kind;
-use crate::layout::home::{Form, Home, Large};
+use crate::layout::home::{Form, Home, Large, PREFETCH_CHUNK, Wanted};
 use crate::layout::ordered::{self, Ordered};
 use crate::layout::rubble::Rubble;
 use crate::layout::trie::Index;
@@ -73,6 +75,19 @@ impl Large for LargeSortedSet {
     fn crumble(self, rubble: &mut Rubble) {
         self.tree.crumble(rubble);
         self.index.crumble(rubble);
+    }
+
+    fn prefetch(&self, wanted: &[Wanted<'_>]) {
+        let hashes: SmallVec<[u32; PREFETCH_CHUNK]> =
+            wanted.iter().map(|wanted| Index::<u64>::hash(wanted.element)).collect();
+        let scores = self.index.prefetch(&hashes);
+        let old = scores
+            .iter()
+            .zip(wanted)
+            .filter_map(|(bits, wanted)| bits.map(|bits| (f64::from_bits(bits), wanted.element)));
+        let new = wanted.iter().filter_map(|wanted| Some((wanted.score?, wanted.element)));
+        let places: SmallVec<[(f64, &[u8]); 2 * PREFETCH_CHUNK]> = old.chain(new).collect();
+        self.tree.prefetch(&places);
     }
 }
 

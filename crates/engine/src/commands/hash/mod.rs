@@ -6,7 +6,7 @@ mod timed;
 mod ttl;
 
 use crate::args::{self, Args};
-use crate::command::{Categories, Command, Flags, Group, Outcome, Reach};
+use crate::command::{Categories, Command, Elements, Flags, Group, Outcome, Reach};
 use crate::commands::common::scan::{self, ScanOptions};
 use crate::context::Ctx;
 use crate::error::CommandError;
@@ -52,6 +52,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: WRITE_FAST,
         keys: &[KeySpec::at(1, keys::RW_DELETE)],
         since: "2.0.0",
+        elements: Elements::All(2),
         run: hdel,
         ..ROW
     },
@@ -61,6 +62,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: READ_FAST,
         keys: LOOKED_AT_KEY,
         since: "2.0.0",
+        elements: Elements::One(2),
         run: hexists,
         ..ROW
     },
@@ -73,6 +75,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: READ_FAST,
         keys: READ_KEY,
         since: "2.0.0",
+        elements: Elements::One(2),
         run: hget,
         ..ROW
     },
@@ -101,6 +104,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: GROW_FAST,
         keys: COUNTER,
         since: "2.0.0",
+        elements: Elements::One(2),
         run: hincrby,
         ..ROW
     },
@@ -110,6 +114,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: GROW_FAST,
         keys: COUNTER,
         since: "2.6.0",
+        elements: Elements::One(2),
         run: hincrbyfloat,
         ..ROW
     },
@@ -129,6 +134,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: READ_FAST,
         keys: READ_KEY,
         since: "2.0.0",
+        elements: Elements::All(2),
         run: hmget,
         ..ROW
     },
@@ -138,6 +144,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: GROW_FAST,
         keys: UPDATED_KEY,
         since: "2.0.0",
+        elements: Elements::Pairs(2),
         run: hmset,
         ..ROW
     },
@@ -154,6 +161,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: GROW_FAST,
         keys: UPDATED_KEY,
         since: "2.0.0",
+        elements: Elements::Pairs(2),
         run: hset,
         ..ROW
     },
@@ -172,6 +180,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: GROW_FAST,
         keys: INSERTED_KEY,
         since: "2.0.0",
+        elements: Elements::One(2),
         run: hsetnx,
         ..ROW
     },
@@ -181,6 +190,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: READ_FAST,
         keys: LOOKED_AT_KEY,
         since: "3.2.0",
+        elements: Elements::One(2),
         run: hstrlen,
         ..ROW
     },

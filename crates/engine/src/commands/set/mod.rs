@@ -4,7 +4,7 @@ mod combine;
 mod draw;
 
 use crate::args::Args;
-use crate::command::{Categories, Command, Flags, Group, Origin, Outcome, Reach};
+use crate::command::{Categories, Command, Elements, Flags, Group, Origin, Outcome, Reach};
 use crate::commands::common::scan::{self, ScanOptions};
 use crate::context::Ctx;
 use crate::events;
@@ -48,6 +48,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         arity: -3,
         flags: GROW.with(Flags::FAST),
         keys: &[KeySpec::at(1, keys::RW_INSERT)],
+        elements: Elements::All(2),
         run: sadd,
         ..ROW
     },
@@ -63,6 +64,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         arity: 3,
         flags: READ_FAST,
         keys: LOOKED_AT_KEY,
+        elements: Elements::One(2),
         run: sismember,
         ..ROW
     },
@@ -80,6 +82,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: READ_FAST,
         keys: READ_KEY,
         since: "6.2.0",
+        elements: Elements::All(2),
         run: smismember,
         ..ROW
     },
@@ -112,6 +115,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         arity: -3,
         flags: WRITE_FAST,
         keys: &[KeySpec::at(1, keys::RW_DELETE)],
+        elements: Elements::All(2),
         run: srem,
         ..ROW
     },

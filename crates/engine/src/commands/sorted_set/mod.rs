@@ -8,7 +8,7 @@ mod random;
 mod range;
 
 use crate::args::{self, Args};
-use crate::command::{Categories, Command, Flags, Group, Outcome, Reach};
+use crate::command::{Categories, Command, Elements, Flags, Group, Outcome, Reach};
 use crate::commands::common::scan::{self, ScanOptions};
 use crate::context::Ctx;
 use crate::error::CommandError;
@@ -81,6 +81,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: GROW_FAST,
         keys: UPDATE_KEY,
         since: "1.2.0",
+        elements: Elements::Scored(3),
         run: add::zadd,
         ..ROW
     },
@@ -126,6 +127,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: GROW_FAST,
         keys: INCREMENT_KEY,
         since: "1.2.0",
+        elements: Elements::One(3),
         run: add::zincrby,
         ..ROW
     },
@@ -180,6 +182,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: READ_FAST,
         keys: READ_KEY,
         since: "6.2.0",
+        elements: Elements::All(2),
         run: zmscore,
         ..ROW
     },
@@ -252,6 +255,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: READ_FAST,
         keys: READ_KEY,
         since: "2.0.0",
+        elements: Elements::One(2),
         run: zrank,
         ..ROW
     },
@@ -261,6 +265,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: WRITE_FAST,
         keys: REMOVE_KEY,
         since: "1.2.0",
+        elements: Elements::All(2),
         run: zrem,
         ..ROW
     },
@@ -324,6 +329,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: READ_FAST,
         keys: READ_KEY,
         since: "2.0.0",
+        elements: Elements::One(2),
         run: zrevrank,
         ..ROW
     },
@@ -342,6 +348,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         flags: READ_FAST,
         keys: READ_KEY,
         since: "1.2.0",
+        elements: Elements::One(2),
         run: zscore,
         ..ROW
     },

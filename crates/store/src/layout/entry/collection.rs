@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::home::{Buffer, Form, Home, Large, Own, PACKED_LEN_MAX};
+use super::super::home::{Buffer, Form, Home, Large, Own, PACKED_LEN_MAX, Wanted};
 use super::header::Header;
 use super::object::ObjectPointer;
 use super::{Entry, EntryMut, EntryRef, Kind, Raw};
@@ -136,6 +136,14 @@ impl<'a> EntryRef<'a> {
             return None;
         }
         self.raw.object().next_deadline_ms()
+    }
+
+    /// Fetches what calls with these elements of a large collection will look at into the cache.
+    pub fn prefetch(self, wanted: &[Wanted<'_>]) {
+        let header = self.raw.header();
+        if header.kind() != Kind::String && header.has_pointer() {
+            self.raw.object().prefetch(wanted);
+        }
     }
 
     /// When it expires as a whole or in part, in Unix milliseconds.

@@ -6,7 +6,7 @@
 use std::any::TypeId;
 use std::ptr::NonNull;
 
-use super::super::home::Large;
+use super::super::home::{Large, Wanted};
 use super::super::rubble::Rubble;
 use super::super::size_class::size_class;
 
@@ -27,6 +27,7 @@ struct Functions {
     memory_bytes: unsafe fn(ObjectPointer) -> usize,
     is_cheap_to_free: unsafe fn(ObjectPointer) -> bool,
     next_deadline_ms: unsafe fn(ObjectPointer) -> Option<u64>,
+    prefetch: unsafe fn(ObjectPointer, &[Wanted<'_>]),
 }
 
 struct Of<L>(L);
@@ -62,6 +63,11 @@ impl<L: Large> Of<L> {
             // SAFETY: a live object of this type, as the caller promises.
             let object = unsafe { pointer.0.cast::<Object<L>>().as_ref() };
             object.value.next_deadline_ms()
+        },
+        prefetch: |pointer, wanted| {
+            // SAFETY: a live object of this type, as the caller promises.
+            let object = unsafe { pointer.0.cast::<Object<L>>().as_ref() };
+            object.value.prefetch(wanted);
         },
     };
 }
@@ -135,6 +141,12 @@ impl ObjectPointer {
     pub(super) fn next_deadline_ms(self) -> Option<u64> {
         // SAFETY: a live object, whose own table this is.
         unsafe { (self.functions().next_deadline_ms)(self) }
+    }
+
+    /// See [`Large::prefetch`].
+    pub(super) fn prefetch(self, wanted: &[Wanted<'_>]) {
+        // SAFETY: a live object, whose own table this is.
+        unsafe { (self.functions().prefetch)(self, wanted) }
     }
 
     #[inline]

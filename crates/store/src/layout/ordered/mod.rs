@@ -47,8 +47,11 @@ mod tests;
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 pub use iter::Iter;
 
+use super::home::PREFETCH_CHUNK;
 use super::rubble::{Part, Rubble};
 use super::shared_node::Node;
 use inner::{Inner, Split};
@@ -214,6 +217,26 @@ impl Ordered {
                 Child::Page(page) => return page.find(key, member).is_ok(),
                 Child::Inner(inner) => child = inner.child(inner.route(key, member)),
             }
+        }
+    }
+
+    /// Fetches the places of these members, which need not be there, into the cache: first all
+    /// pages' scores, then what is compared with the members.
+    pub fn prefetch(&self, places: &[(f64, &[u8])]) {
+        let page = |(score, member): &(f64, &[u8])| {
+            let key = Key::new(*score);
+            let mut child = &self.root;
+            loop {
+                match child {
+                    Child::Page(page) => return (page, key),
+                    Child::Inner(inner) => child = inner.child(inner.route(key, member)),
+                }
+            }
+        };
+        let pages: SmallVec<[(&Page, Key); 2 * PREFETCH_CHUNK]> = places.iter().map(page).collect();
+        pages.iter().for_each(|(page, _)| page.prefetch());
+        if 1 < pages.len() {
+            pages.iter().for_each(|(page, key)| page.prefetch_member(*key));
         }
     }
 

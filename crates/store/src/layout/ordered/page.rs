@@ -18,6 +18,7 @@ use std::ops::Range;
 
 use triomphe::{Arc, HeaderSlice};
 
+use super::super::prefetch::{prefetch_bytes, prefetch_line};
 use super::super::shared_node::Node;
 use super::super::size_class::{PAGE_CLASS_MAX, page_class, size_class};
 use super::{Item, Key};
@@ -208,6 +209,24 @@ impl Page {
                 &slice[at + 2..at + 2 + len]
             }
             Some(number) => self.long(number),
+        }
+    }
+
+    /// Fetches the scores.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        // How many there are is not known before they come: usually they are a good third of it.
+        let slice = &self.block.slice;
+        prefetch_bytes(slice.as_ptr().wrapping_sub(OVERHEAD), OVERHEAD + slice.len() * 3 / 8);
+    }
+
+    /// Fetches the first member with this score, which is where one is compared or added; the scores
+    /// should have come.
+    #[inline]
+    pub(super) fn prefetch_member(&self, key: Key) {
+        let index = self.partition(|other, _| other < key);
+        if index < self.len() {
+            prefetch_line(self.block.slice.as_ptr().wrapping_add(self.offset(index)));
         }
     }
 

@@ -15,8 +15,11 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use smallvec::SmallVec;
 use triomphe::{Arc, HeaderSlice};
 
+use super::super::home::PREFETCH_CHUNK;
+use super::super::prefetch::{prefetch_bytes, prefetch_line};
 use super::super::rubble::Rubble;
 use super::super::size_class::{PAGE_CLASS_MAX, page_class, size_class};
 use super::tree::{Page, Pages, Route, Tree};
@@ -70,6 +73,22 @@ impl<V: IndexPayload> Index<V> {
     pub fn find(&self, hash: u32, is_it: impl FnMut(V) -> bool) -> Option<V> {
         let page = self.tree.page(&HashRoute(hash));
         page.find(hash, is_it).map(|index| page.payload(index))
+    }
+
+    /// Fetches what searches for these hashes will look at into the cache, and returns the payloads
+    /// that they will probably find; none of them for one hash alone, where nothing overlaps.
+    pub fn prefetch(&self, hashes: &[u32]) -> SmallVec<[Option<V>; PREFETCH_CHUNK]> {
+        let page = |hash| self.tree.page(&HashRoute(hash));
+        hashes.iter().for_each(|hash| page(*hash).prefetch());
+        if hashes.len() == 1 {
+            return SmallVec::new();
+        }
+        let places: SmallVec<[_; PREFETCH_CHUNK]> =
+            hashes.iter().map(|hash| (page(*hash), page(*hash).prefetch_element(*hash))).collect();
+        let payload = |(hash, (page, index)): (&u32, &(&IndexPage<V>, Option<usize>))| {
+            index.filter(|index| page.hash(*index) == *hash).map(|index| page.payload(index))
+        };
+        hashes.iter().zip(&places).map(payload).collect()
     }
 
     /// All elements with their hashes, in an order that means nothing.
@@ -231,6 +250,22 @@ impl<V: IndexPayload> IndexPage<V> {
         let tags = &self.block.slice[..self.len()];
         memchr::memchr_iter(hash as u8, tags)
             .find(|index| self.hash(*index) == hash && is_it(self.payload(*index)))
+    }
+
+    /// Fetches what is searched first: the lowest bytes of the hashes.
+    #[inline]
+    fn prefetch(&self) {
+        prefetch_bytes(self.block.slice.as_ptr().wrapping_sub(OVERHEAD), OVERHEAD + 160);
+    }
+
+    /// Fetches the element that may have this hash, whose index is returned.
+    #[inline]
+    fn prefetch_element(&self, hash: u32) -> Option<usize> {
+        let index = memchr::memchr(hash as u8, &self.block.slice[..self.len()])?;
+        let start = self.block.slice.as_ptr();
+        prefetch_line(start.wrapping_add(self.capacity() + (HASH_LEN - 1) * index));
+        prefetch_bytes(start.wrapping_add(self.payload_at(index)), V::LEN);
+        Some(index)
     }
 
     #[inline]

@@ -44,9 +44,10 @@ use std::sync::OnceLock;
 
 use base::hash::KeyedHash;
 use base::rand::Rng;
+use smallvec::SmallVec;
 
+use super::home::PREFETCH_CHUNK;
 use super::rubble::Rubble;
-
 pub use index::Index;
 use page::Page;
 use tree::{Page as _, Pages, Route, Tree};
@@ -172,9 +173,8 @@ impl<V: Payload> Trie<V> {
         let route = KeyRoute::new(key);
         self.tree.change(&route, |page, due| match page.find(route.tag(), key) {
             Some(index) => {
-                let before = page.element(index).payload.due();
-                page.replace(index, key, payload, value);
-                settle_due(page, due, before, payload.due());
+                let before = page.replace(index, key, payload, value);
+                settle_due(page, due, before.due(), payload.due());
                 false
             }
             None => {
@@ -232,6 +232,28 @@ impl<V: Payload> Trie<V> {
     pub fn contains(&self, key: &[u8]) -> bool {
         let route = KeyRoute::new(key);
         self.tree.page(&route).find(route.tag(), key).is_some()
+    }
+
+    /// Fetches what searches for these keys will look at into the cache: in three steps, each of
+    /// which needs what the one before fetched. For one key alone there is only the first.
+    pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        let mut pages: SmallVec<[(&Page<V>, u8); PREFETCH_CHUNK]> = SmallVec::new();
+        for key in keys {
+            let route = KeyRoute::new(key);
+            let page = self.tree.page(&route);
+            page.prefetch();
+            pages.push((page, route.tag()));
+        }
+        if pages.len() == 1 {
+            return;
+        }
+        let indices: SmallVec<[Option<usize>; PREFETCH_CHUNK]> =
+            pages.iter().map(|(page, tag)| page.prefetch_offset(*tag)).collect();
+        for ((page, _), index) in pages.iter().zip(indices) {
+            if let Some(index) = index {
+                page.prefetch_item(index);
+            }
+        }
     }
 
     /// The element at this index in the present order.

@@ -27,6 +27,7 @@ use std::ops::Range;
 
 use triomphe::{Arc, HeaderSlice};
 
+use super::super::prefetch::{prefetch_bytes, prefetch_line};
 use super::super::size_class::size_class;
 use super::tree::Page as TreePage;
 use super::{Element, KeyRoute, Payload, Route, hash};
@@ -88,6 +89,7 @@ struct Parts {
 }
 
 impl Parts {
+    #[inline]
     fn read<V: Payload>(item: &[u8]) -> Self {
         let lead = item[0];
         let payload_len = if lead & HAS_PAYLOAD == 0 { 0 } else { V::LEN };
@@ -115,6 +117,11 @@ impl Parts {
 
     fn len(&self) -> usize {
         self.value.end
+    }
+
+    #[inline]
+    fn payload_of<V: Payload>(&self, item: &[u8]) -> V {
+        if self.payload.is_empty() { V::default() } else { V::read(&item[self.payload.clone()]) }
     }
 }
 
@@ -219,10 +226,30 @@ impl<V: Payload> Page<V> {
     }
 
     /// Gives an element, whose key this is, another payload and value; its index may be another one
-    /// then.
-    pub(super) fn replace(&mut self, index: usize, key: &[u8], payload: V, value: &[u8]) {
+    /// then. Returns the payload that it had.
+    #[inline]
+    pub(super) fn replace(&mut self, index: usize, key: &[u8], payload: V, value: &[u8]) -> V {
+        let item = self.item(index);
+        let parts = Parts::read::<V>(item);
+        let before = parts.payload_of::<V>(item);
+        debug_assert!(self.element(index).key == key);
+        if parts.long.is_some() || parts.value.len() != value.len() {
+            self.replace_slowly(index, key, payload, value);
+            return before;
+        }
+        if item[parts.value.clone()] != *value {
+            let (head, slice) = self.unique();
+            let start = item_start(slice, head, index);
+            slice[start + parts.value.start..start + parts.value.end].copy_from_slice(value);
+        }
+        if before != payload {
+            self.set_payload(index, payload);
+        }
+        before
+    }
+
+    fn replace_slowly(&mut self, index: usize, key: &[u8], payload: V, value: &[u8]) {
         let old = self.element(index);
-        debug_assert!(old.key == key);
         if old.value.len() == value.len() {
             if old.value != value {
                 self.value_mut(index).copy_from_slice(value);
@@ -284,16 +311,34 @@ impl<V: Payload> Page<V> {
         memchr::memchr_iter(tag, self.tags()).find(|index| self.element(*index).key == key)
     }
 
+    /// Fetches what [`Page::find`] looks at first: the tags.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch_bytes(self.block.slice.as_ptr().wrapping_sub(OVERHEAD), OVERHEAD + COUNT_MAX);
+    }
+
+    /// Fetches the offset of the element that may have this tag, whose index is returned. The tags
+    /// should have come.
+    #[inline]
+    pub(super) fn prefetch_offset(&self, tag: u8) -> Option<usize> {
+        let index = memchr::memchr(tag, self.tags())?;
+        let slice = &self.block.slice;
+        prefetch_line(slice.as_ptr().wrapping_add(self.len() + 2 * index));
+        Some(index)
+    }
+
+    /// Fetches an element, whose offset should have come.
+    #[inline]
+    pub(super) fn prefetch_item(&self, index: usize) {
+        prefetch_bytes(self.item(index).as_ptr(), 48);
+    }
+
     /// The element at an index below `len`.
     #[inline]
     pub(super) fn element(&self, index: usize) -> Element<'_, V> {
         let item = self.item(index);
         let parts = Parts::read::<V>(item);
-        let payload = if parts.payload.is_empty() {
-            V::default()
-        } else {
-            V::read(&item[parts.payload.clone()])
-        };
+        let payload = parts.payload_of::<V>(item);
         if let Some(long) = parts.long {
             let long = self.long(long);
             let (key, value) = long.slice.split_at(long.header as usize);

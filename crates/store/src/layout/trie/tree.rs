@@ -291,8 +291,10 @@ impl<P: Page> Child<P> {
             }
             Link::Inner(node) => node,
         };
-        let before = node.memory_bytes();
+        let capacity = node.children.capacity();
         let inner = node.make_mut();
+        // A copy of a shared node has no spare room.
+        inner.count_capacity(capacity, totals);
         let slot = route.byte(level);
         let index = inner.index(slot);
         let child = &mut inner.children[index];
@@ -310,7 +312,6 @@ impl<P: Page> Child<P> {
             self.due = inner.due();
         }
         self.count = self.count - count_before + count;
-        totals.memory_bytes = totals.memory_bytes - before + inner.memory_bytes();
         self.flatten(totals);
         result
     }
@@ -324,8 +325,8 @@ impl<P: Page> Child<P> {
         let link = std::mem::replace(&mut self.link, Link::Page(P::empty()));
         let mut inner = Inner { starts: [1, 0, 0, 0], children: Vec::with_capacity(2) };
         inner.children.push(Self { link, depth: 0, ..*self });
-        inner.split(0, 0, level, totals);
         totals.memory_bytes += inner.memory_bytes();
+        inner.split(0, 0, level, totals);
         self.link = Link::Inner(Node::new(inner));
     }
 
@@ -416,7 +417,9 @@ impl<P: Page> Inner<P> {
         (child.count, child.due, child.depth) = (page.len() as u32, page.due(), child.depth + 1);
         self.flip_start(start + half);
         if self.children.len() == self.children.capacity() {
+            let capacity = self.children.capacity();
             self.children.reserve_exact(self.children.len() / 4 + 1);
+            self.count_capacity(capacity, totals);
         }
         self.children.insert(index + 1, split_off);
         self.split(index + 1, (start + half) as u8, level, totals);
@@ -449,6 +452,16 @@ impl<P: Page> Inner<P> {
             self.children.remove(upper);
             self.flip_start(if is_upper { start } else { start + width });
             index = lower;
+        }
+    }
+
+    /// Counts the bytes of the children's room, which was another one before.
+    #[inline]
+    fn count_capacity(&self, before: usize, totals: &mut Totals) {
+        if self.children.capacity() != before {
+            let bytes = |capacity: usize| size_class(capacity * size_of::<Child<P>>());
+            totals.memory_bytes += bytes(self.children.capacity());
+            totals.memory_bytes -= bytes(before);
         }
     }
 
