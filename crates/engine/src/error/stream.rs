@@ -22,6 +22,8 @@ pub enum StreamError {
     LimitNegative,
     LimitWithoutApproximation,
     LimitWithoutTrim,
+    /// Of all streams fewer entries than of one.
+    MaxcountBelowCount,
     MaxlenNegative,
     MinIdleNegative,
     MinIdleNotAnInteger,
@@ -46,6 +48,8 @@ pub enum StreamError {
         key: Box<str>,
         group: Box<str>,
     },
+    /// The value of this option.
+    NotPositive(&'static str),
     NumidsMismatch,
     NumidsNotPositive,
     RangeEnd,
@@ -91,6 +95,7 @@ impl StreamError {
             Self::LimitWithoutTrim => {
                 "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"
             }
+            Self::MaxcountBelowCount => "ERR MAXCOUNT must be greater than or equal to COUNT",
             Self::MaxlenNegative => "ERR The MAXLEN argument must be >= 0.",
             Self::MinIdleNegative => "ERR min-idle-time must be a positive integer",
             Self::MinIdleNotAnInteger => "ERR min-idle-time is not an integer or out of range",
@@ -155,6 +160,7 @@ impl StreamError {
                 "NOGROUP No such key '{key}' or consumer group '{group}' in XREADGROUP with GROUP \
                  option"
             ),
+            Self::NotPositive(option) => format!("ERR {option} must be a positive integer"),
             Self::SubcommandArguments { container, name } => format!(
                 "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} \
                  HELP."

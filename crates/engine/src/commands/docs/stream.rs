@@ -30,6 +30,10 @@ const START_OF_GROUP: Argument = one_of("id-selector", &[string("id"), word("new
 const ENTRIES_READ: Argument =
     integer("entries-read").after("ENTRIESREAD").since("7.0.0").optional();
 
+const MAXCOUNT: Argument = integer("maxcount").after("MAXCOUNT").since("8.10.0").optional();
+
+const MAXSIZE: Argument = integer("maxsize").after("MAXSIZE").since("8.10.0").optional();
+
 const STREAMS: Argument =
     block("streams", &[key("key", 0).multiple(), string("id").multiple()]).after("STREAMS");
 
@@ -272,8 +276,11 @@ pub(super) const DOCS: &[Doc] = &[
         name: "xread",
         summary: "Reads what comes after some ids of some streams, and can wait for it.",
         complexity: "O(N) in the entries read",
+        history: &[("8.10.0", "MAXCOUNT and MAXSIZE.")],
         arguments: &[
             integer("count").after("COUNT").optional(),
+            MAXCOUNT,
+            MAXSIZE,
             integer("milliseconds").after("BLOCK").optional(),
             STREAMS,
         ],
@@ -283,10 +290,12 @@ pub(super) const DOCS: &[Doc] = &[
         name: "xreadgroup",
         summary: "Reads entries as a consumer of a group, and can wait for them.",
         complexity: "O(N) in the entries read",
-        history: &[("8.4.0", "CLAIM.")],
+        history: &[("8.4.0", "CLAIM."), ("8.10.0", "MAXCOUNT and MAXSIZE.")],
         arguments: &[
             block("group-block", &[string("group"), string("consumer")]).after("GROUP"),
             integer("count").after("COUNT").optional(),
+            MAXCOUNT,
+            MAXSIZE,
             integer("milliseconds").after("BLOCK").optional(),
             integer("min-idle-time").after("CLAIM").since("8.4.0").optional(),
             word("noack", "NOACK").optional(),

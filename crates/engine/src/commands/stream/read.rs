@@ -1,7 +1,7 @@
 //! XREAD and XREADGROUP: what is new in one stream or several.
 
 use super::id;
-use super::reply::{reply_entries, reply_entry, reply_fields, reply_id};
+use super::reply::{reply_entry, reply_fields, reply_id};
 use crate::args::{self, Args};
 use crate::blocking::Wait;
 use crate::command::{Outcome, Reach};
@@ -10,8 +10,9 @@ use crate::context::Ctx;
 use crate::error::{CommandError, StreamError};
 use crate::events;
 use base::numbers;
-use resp::{Argv, ArgvBuffer, Protocol, Reply};
+use resp::{Argv, ArgvBuffer, Position, Protocol, Reply};
 use smallvec::SmallVec;
+use std::ops::ControlFlow;
 use std::time::Duration;
 use store::Kind;
 use store::types::stream::{self, ConsumerNumber, Id, Stream};
@@ -29,6 +30,10 @@ struct Call<'a> {
     block: Option<Option<Duration>>,
     /// Most entries of one stream.
     count: usize,
+    /// Most entries of all streams.
+    count_max: usize,
+    /// Once the reply has so many bytes no entry follows.
+    bytes_max: usize,
     /// Group and consumer.
     group: Option<(&'a [u8], &'a [u8])>,
     is_acknowledged: bool,
@@ -49,15 +54,24 @@ enum From {
     New,
 }
 
-/// `XREAD [COUNT count] [BLOCK ms] STREAMS key [key …] id [id …]` → the entries after these ids,
-/// by stream; null if there are none. O(log chunks + entries) for each stream.
+/// What a call may still reply with, over all its streams.
+struct Budget {
+    entries_left: usize,
+    bytes_max: usize,
+    /// Where the reply begins.
+    start: Position,
+}
+
+/// `XREAD [COUNT count] [MAXCOUNT count] [MAXSIZE bytes] [BLOCK ms] STREAMS key [key …] id [id …]` →
+/// the entries after these ids, by stream; null if there are none. O(log chunks + entries) for each
+/// stream.
 pub(super) fn xread(ctx: &mut Ctx<'_, '_>) -> Outcome {
     read(ctx, false)
 }
 
-/// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK ms] [CLAIM ms] [NOACK] STREAMS key [key …]
-/// id [id …]` → entries for this consumer, by stream; null if there are none. As XREAD, and
-/// O(log pending) for each entry.
+/// `XREADGROUP GROUP group consumer [COUNT count] [MAXCOUNT count] [MAXSIZE bytes] [BLOCK ms]
+/// [CLAIM ms] [NOACK] STREAMS key [key …] id [id …]` → entries for this consumer, by stream; null if
+/// there are none. As XREAD, and O(log pending) for each entry.
 pub(super) fn xreadgroup(ctx: &mut Ctx<'_, '_>) -> Outcome {
     read(ctx, true)
 }
@@ -118,10 +132,15 @@ fn retry(ctx: &mut Ctx<'_, '_>, call: &Call<'_>) -> Option<Duration> {
 /// Replies with what there is, stream by stream; returns whether that is anything.
 fn serve(ctx: &mut Ctx<'_, '_>, call: &Call<'_>, froms: &[From]) -> Result<bool, CommandError> {
     let is_map = ctx.reply.protocol() == Protocol::Resp3;
+    let start = ctx.reply.position();
+    let mut budget = Budget { entries_left: call.count_max, bytes_max: call.bytes_max, start };
     let mark = if is_map { ctx.reply.begin_map() } else { ctx.reply.begin_array() };
     let mut served = 0;
     for (index, from) in froms.iter().enumerate() {
         let key_index = call.first + index;
+        if budget.entries_left == 0 {
+            break;
+        }
         if !ctx.is_at_hand(ctx.key(key_index)) {
             continue;
         }
@@ -131,8 +150,8 @@ fn serve(ctx: &mut Ctx<'_, '_>, call: &Call<'_>, froms: &[From]) -> Result<bool,
         }
         ctx.reply.bulk(ctx.argv.at(key_index));
         let is_served = match call.group {
-            None => serve_entries(ctx, key_index, *from, call.count)?,
-            Some(group) => serve_group(ctx, key_index, *from, call, group)?,
+            None => serve_entries(ctx, key_index, *from, call.count, &mut budget)?,
+            Some(group) => serve_group(ctx, key_index, *from, call, group, &mut budget)?,
         };
         if is_served {
             served += 1;
@@ -154,6 +173,7 @@ fn serve_entries(
     key_index: usize,
     from: From,
     count: usize,
+    budget: &mut Budget,
 ) -> Result<bool, CommandError> {
     let Some(form) = ctx.data.read_as::<Stream>(ctx.key(key_index))? else { return Ok(false) };
     let From::After(id) = from else { return Ok(false) };
@@ -162,8 +182,17 @@ fn serve_entries(
         return Ok(false);
     }
     let Some(first) = id.next() else { return Ok(false) };
-    let entries = stream.log().range(first, Id::MAX).take(count);
-    Ok(0 < reply_entries(ctx.reply, entries))
+    let reply = &mut *ctx.reply;
+    let (mark, mut read) = (reply.begin_array(), 0);
+    for entry in stream.log().range(first, Id::MAX).take(budget.count(count)) {
+        reply_entry(reply, entry);
+        read += 1;
+        if budget.spend(reply).is_break() {
+            break;
+        }
+    }
+    reply.finish_array(mark, read);
+    Ok(0 < read)
 }
 
 /// XREADGROUP of one stream.
@@ -173,6 +202,7 @@ fn serve_group(
     from: From,
     call: &Call<'_>,
     (group, consumer): (&[u8], &[u8]),
+    budget: &mut Budget,
 ) -> Result<bool, CommandError> {
     let (key, now_ms) = (ctx.key(key_index), ctx.data.now_ms);
     let reply = &mut *ctx.reply;
@@ -187,11 +217,14 @@ fn serve_group(
             From::After(id) => {
                 let from = id.next();
                 if let Some(from) = from {
-                    serve_pending(reply, stream, group, number, now_ms, from, call.count);
+                    let reader = Reader { group, number, now_ms };
+                    serve_pending(reply, stream, reader, from, call.count, budget);
                 }
                 from.is_some()
             }
-            From::New => 0 < serve_new(reply, stream, group, number, now_ms, call),
+            From::New => {
+                0 < serve_new(reply, stream, Reader { group, number, now_ms }, call, budget)
+            }
         };
         Some((is_served, is_new))
     })?;
@@ -208,17 +241,24 @@ fn serve_group(
     Ok(is_served)
 }
 
+/// Who reads from a stream, and when.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    group: &'a [u8],
+    number: ConsumerNumber,
+    now_ms: u64,
+}
+
 /// What a consumer has pending, again.
 fn serve_pending(
     reply: &mut Reply,
     stream: &mut Stream,
-    group: &[u8],
-    number: ConsumerNumber,
-    now_ms: u64,
+    Reader { group, number, now_ms }: Reader<'_>,
     from: Id,
     count: usize,
+    budget: &mut Budget,
 ) {
-    let mark = reply.begin_array();
+    let (mark, count) = (reply.begin_array(), budget.count(count));
     let read = stream.read_pending(group, number, now_ms, from, count, |id, fields| {
         reply.array(2);
         reply_id(reply, id);
@@ -226,6 +266,7 @@ fn serve_pending(
             Some(fields) => reply_fields(reply, fields),
             None => reply.null_array(),
         }
+        budget.spend(reply)
     });
     reply.finish_array(mark, read);
 }
@@ -234,24 +275,25 @@ fn serve_pending(
 fn serve_new(
     reply: &mut Reply,
     stream: &mut Stream,
-    group: &[u8],
-    number: ConsumerNumber,
-    now_ms: u64,
+    Reader { group, number, now_ms }: Reader<'_>,
     call: &Call<'_>,
+    budget: &mut Budget,
 ) -> usize {
     let mark = reply.begin_array();
     let mut read = 0;
     if let Some(idle_ms) = call.claim_idle_ms {
         let times = (now_ms, idle_ms);
-        read = stream.claim_idle(group, number, times, call.count, |entry, pending| {
+        let count = budget.count(call.count);
+        read = stream.claim_idle(group, number, times, count, |entry, pending| {
             reply.array(4);
             reply_id(reply, entry.id);
             reply_fields(reply, entry.fields);
             reply.integer(now_ms.saturating_sub(pending.delivered_ms()) as i64);
             reply.integer(pending.count as i64);
+            budget.spend(reply)
         });
     }
-    let left = call.count - read;
+    let left = budget.count(call.count - read);
     read += stream.read_group(group, number, now_ms, left, call.is_acknowledged, |entry| {
         if call.claim_idle_ms.is_none() {
             reply_entry(reply, entry);
@@ -262,6 +304,7 @@ fn serve_new(
             reply.integer(0);
             reply.integer(0);
         }
+        budget.spend(reply)
     });
     reply.finish_array(mark, read);
     if 0 < read
@@ -273,12 +316,28 @@ fn serve_new(
     read
 }
 
+impl Budget {
+    /// How many entries may come, where no more than `count` are asked for.
+    fn count(&self, count: usize) -> usize {
+        count.min(self.entries_left)
+    }
+
+    /// An entry was replied: says whether another may follow.
+    fn spend(&mut self, reply: &Reply) -> ControlFlow<()> {
+        let is_full = self.bytes_max <= reply.len_since(self.start);
+        self.entries_left = if is_full { 0 } else { self.entries_left - 1 };
+        if self.entries_left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
 impl<'a> Call<'a> {
     fn parse(argv: Argv<'a>, is_group: bool, now_ms: u64) -> Result<Self, CommandError> {
         let mut args = Args::new(argv, 1);
         let mut call = Self {
             block: None,
             count: usize::MAX,
+            count_max: usize::MAX,
+            bytes_max: usize::MAX,
             group: None,
             is_acknowledged: false,
             claim_idle_ms: None,
@@ -291,6 +350,10 @@ impl<'a> Call<'a> {
             } else if 2 <= args.len() && args.take("count") {
                 let count = usize::try_from(args.integer()?).unwrap_or(0);
                 call.count = if count == 0 { usize::MAX } else { count };
+            } else if 2 <= args.len() && args.take("maxcount") {
+                call.count_max = at_least_one(args.integer()?, "MAXCOUNT")?;
+            } else if 2 <= args.len() && args.take("maxsize") {
+                call.bytes_max = at_least_one(args.integer()?, "MAXSIZE")?;
             } else if 2 <= args.len() && args.take("streams") {
                 return call.with_streams(args.position(), args.len(), is_group);
             } else if 3 <= args.len() && args.take("group") {
@@ -324,6 +387,9 @@ impl<'a> Call<'a> {
         }
         if is_group && self.group.is_none() {
             return Err(StreamError::MissingGroup.into());
+        }
+        if self.count != usize::MAX && self.count_max < self.count {
+            return Err(StreamError::MaxcountBelowCount.into());
         }
         Ok(Self { first, len: count / 2, ..self })
     }
@@ -379,6 +445,11 @@ fn before_last(form: store::Form<'_, Stream>) -> Id {
     let stream = stream::look(form);
     let last = stream.log().last();
     last.and_then(|entry| entry.id.previous()).unwrap_or_else(|| stream.last_id())
+}
+
+fn at_least_one(number: i64, option: &'static str) -> Result<usize, CommandError> {
+    let number = usize::try_from(number).ok().filter(|number| 0 < *number);
+    number.ok_or_else(|| StreamError::NotPositive(option).into())
 }
 
 fn only_in_group(is_group: bool, option: &'static str) -> Outcome {

@@ -1,5 +1,6 @@
 //! Every large form comes down in pieces, and its frozen views stay whole.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{Part, Rubble};
@@ -111,7 +112,7 @@ fn streams_come_down_in_pieces() {
         let group = stream.group_mut(b"group").expect("it was made");
         let (consumer, _) = group.create_consumer(name, 1);
         let count = (COUNT / 2) as usize;
-        stream.read_group(b"group", consumer, 1, count, false, |_| {});
+        stream.read_group(b"group", consumer, 1, count, false, |_| ControlFlow::Continue(()));
     }
     stream.check_invariants();
     let [shared, own] = take_down::<Stream>(value, |form| {

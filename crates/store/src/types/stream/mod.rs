@@ -31,6 +31,7 @@ use crate::layout::home::{Form, Home, Large};
 use crate::layout::rubble::Rubble;
 use crate::layout::shared_node::Node;
 use group::Name;
+use std::ops::ControlFlow;
 use tree::Tree;
 
 /// More chunks than this are not freed on the way.
@@ -245,8 +246,8 @@ impl Stream {
         self.groups.value_mut(name).map(Node::make_mut)
     }
 
-    /// Gives a consumer the entries that its group has not read, at most `count`; those that are to
-    /// be acknowledged become pending. Returns how many they were.
+    /// Gives a consumer the entries that its group has not read, at most `count` and until `visit`
+    /// breaks off; those that are to be acknowledged become pending. Returns how many they were.
     pub fn read_group<'s>(
         &'s mut self,
         name: &[u8],
@@ -254,7 +255,7 @@ impl Stream {
         now_ms: u64,
         count: usize,
         is_acknowledged: bool,
-        mut visit: impl FnMut(Entry<'s>),
+        mut visit: impl FnMut(Entry<'s>) -> ControlFlow<()>,
     ) -> usize {
         let Self { log, groups, first_id, last_id, max_deleted_id, entries_added } = self;
         let marks = Marks {
@@ -276,35 +277,42 @@ impl Stream {
             if !is_acknowledged {
                 group.assign(entry.id, consumer, now_ms, 1);
             }
-            visit(entry);
             read += 1;
+            if visit(entry).is_break() {
+                break;
+            }
         }
         read
     }
 
     /// Gives a consumer the entries that have been pending for at least `idle_ms`, longest first, at
-    /// most `count`; with each comes what was known of it before. Returns how many they were.
+    /// most `count` and until `visit` breaks off; with each comes what was known of it before. Returns
+    /// how many they were.
     pub fn claim_idle<'s>(
         &'s mut self,
         name: &[u8],
         consumer: ConsumerNumber,
         (now_ms, idle_ms): (u64, u64),
         count: usize,
-        mut visit: impl FnMut(Entry<'s>, Pending),
+        mut visit: impl FnMut(Entry<'s>, Pending) -> ControlFlow<()>,
     ) -> usize {
         let Self { log, groups, .. } = self;
         let Some(group) = groups.value_mut(name).map(Node::make_mut) else { return 0 };
         let ids = group.idle(now_ms, idle_ms, count, |id| log.get(id).is_some());
-        for id in &ids {
-            let (Some(pending), Some(entry)) = (group.pending(*id), log.get(*id)) else { continue };
-            group.assign(*id, consumer, now_ms, pending.count_after());
-            visit(entry, pending);
+        let mut claimed = 0;
+        for id in ids {
+            let (Some(pending), Some(entry)) = (group.pending(id), log.get(id)) else { continue };
+            group.assign(id, consumer, now_ms, pending.count_after());
+            claimed += 1;
+            if visit(entry, pending).is_break() {
+                break;
+            }
         }
-        ids.len()
+        claimed
     }
 
-    /// Gives a consumer again the entries that it has pending, from an id on, at most `count`; those
-    /// that were deleted come without fields.
+    /// Gives a consumer again the entries that it has pending, from an id on, at most `count` and
+    /// until `visit` breaks off; those that were deleted come without fields.
     pub fn read_pending<'s>(
         &'s mut self,
         name: &[u8],
@@ -312,7 +320,7 @@ impl Stream {
         now_ms: u64,
         from: Id,
         count: usize,
-        mut visit: impl FnMut(Id, Option<Fields<'s>>),
+        mut visit: impl FnMut(Id, Option<Fields<'s>>) -> ControlFlow<()>,
     ) -> usize {
         let Self { log, groups, .. } = self;
         let Some(group) = groups.value_mut(name).map(Node::make_mut) else { return 0 };
@@ -325,9 +333,12 @@ impl Stream {
             if entry.is_some() {
                 group.assign(id, consumer, now_ms, pending.count_after());
             }
-            visit(id, entry.map(|entry| entry.fields));
             read += 1;
-            from = id.next();
+            from = if visit(id, entry.map(|entry| entry.fields)).is_break() {
+                None
+            } else {
+                id.next()
+            };
         }
         read
     }

@@ -1,6 +1,7 @@
 //! Random calls against naive twins, with frozen views that must not change.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 
@@ -281,7 +282,10 @@ fn run(stream: &mut Stream, twin: &mut Twin, call: Call, now_ms: u64) {
             let Some(own) = stream.group_mut(&group) else { return };
             let (number, _) = own.create_consumer(&consumer, now_ms);
             let mut ids = Vec::new();
-            let visit = |entry: Entry<'_>| ids.push(entry.id);
+            let visit = |entry: Entry<'_>| {
+                ids.push(entry.id);
+                ControlFlow::Continue(())
+            };
             stream.read_group(&group, number, now_ms, count, is_acknowledged, visit);
             let Twin { entries, groups, .. } = twin;
             let twin = groups.get_mut(&group).expect("it is in both");
@@ -421,11 +425,11 @@ fn what_a_group_has_read_is_counted_while_that_is_known() {
     assert_eq!(stream.entries_before(ids[4]), None);
     assert!(stream.create_group(b"group", Id::MIN, None));
     let (number, _) = stream.group_mut(b"group").unwrap().create_consumer(b"one", 5);
-    assert_eq!(stream.read_group(b"group", number, 5, 4, true, |_| {}), 4);
+    assert_eq!(stream.read_group(b"group", number, 5, 4, true, |_| ControlFlow::Continue(())), 4);
     let group = stream.group(b"group").unwrap();
     assert_eq!((group.entries_read, stream.lag(group)), (Some(4), Some(6)));
     stream.delete(ids[7], References::Keep);
     assert_eq!(stream.lag(stream.group(b"group").unwrap()), None);
-    assert_eq!(stream.read_group(b"group", number, 5, 100, true, |_| {}), 5);
+    assert_eq!(stream.read_group(b"group", number, 5, 100, true, |_| ControlFlow::Continue(())), 5);
     assert_eq!(stream.lag(stream.group(b"group").unwrap()), Some(0));
 }
