@@ -1,6 +1,7 @@
 //! The facts in which Redis 8 and Valkey 9 contradict each other, in one table.
 
 use crate::error::CommandError;
+use resp::Quotes;
 
 /// Which of the two a server answers like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -37,6 +38,8 @@ pub struct Differences {
     pub places_have_17_decimals: bool,
     /// The product's name, as LOLWUT says it.
     pub product: &'static str,
+    /// What a closing quote does in inline requests and configuration files.
+    pub quotes: Quotes,
     /// Whether SCAN refuses a TYPE that does not exist, instead of finding nothing.
     pub scan_knows_types: bool,
     /// Whether OBJECT REFCOUNT shows small integers as shared by everybody.
@@ -56,6 +59,7 @@ static REDIS: Differences = Differences {
     past_deadlines_expire: false,
     places_have_17_decimals: false,
     product: "Redis",
+    quotes: Quotes::EndWords,
     scan_knows_types: false,
     shares_integers: true,
 };
@@ -73,6 +77,7 @@ static VALKEY: Differences = Differences {
     past_deadlines_expire: true,
     places_have_17_decimals: true,
     product: "Valkey",
+    quotes: Quotes::JoinWords,
     scan_knows_types: true,
     shares_integers: false,
 };

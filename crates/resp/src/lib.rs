@@ -39,4 +39,4 @@ pub use error::{FrameError, ProtocolError};
 pub use frame::{Frame, Scanner, decode, encode_request};
 pub use reply::{Mark, Position, Protocol, Reply, Segments};
 pub use request::{Limits, Parsed, RequestParser, Span};
-pub use words::{UnbalancedQuotes, split_words};
+pub use words::{Quotes, UnbalancedQuotes, split_words};

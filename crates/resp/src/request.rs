@@ -24,7 +24,7 @@ use base::numbers::parse_i64;
 use memchr::memchr;
 
 use crate::error::ProtocolError;
-use crate::words::split_words;
+use crate::words::{Quotes, split_words};
 
 /// Where an argument lies in its buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Limits {
     /// Longest line, inline requests and headers alike.
     line_len_max: usize,
     is_authenticated: bool,
+    /// Of inline requests.
+    quotes: Quotes,
 }
 
 impl Limits {
@@ -64,6 +66,7 @@ impl Limits {
             bulk_len_max: bulk_len_max.max(REQUEST_BULK_LEN_MAX_LEAST),
             line_len_max: REQUEST_LINE_LEN_MAX,
             is_authenticated: true,
+            quotes: Quotes::default(),
         }
     }
 
@@ -72,6 +75,12 @@ impl Limits {
     /// hold, a request is parsed only after the one before it has run.
     pub fn unauthenticated(bulk_len_max: i64) -> Self {
         Self { is_authenticated: false, ..Self::authenticated(bulk_len_max) }
+    }
+
+    /// The same limits, with this meaning of quotes in inline requests.
+    #[must_use]
+    pub fn with_quotes(self, quotes: Quotes) -> Self {
+        Self { quotes, ..self }
     }
 
     fn check_count(&self, count: Option<i64>) -> Result<usize, ProtocolError> {
@@ -291,7 +300,7 @@ impl RequestParser {
         let consumed = end + 1;
         self.cursor = Cursor::default();
         let first = arguments.len();
-        split_words(&bytes[..end], &mut self.inline, arguments)
+        split_words(&bytes[..end], limits.quotes, &mut self.inline, arguments)
             .map_err(|_| ProtocolError::UnbalancedQuotes)?;
         Ok(if arguments.len() == first {
             Parsed::Empty { consumed }

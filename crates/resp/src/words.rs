@@ -1,13 +1,24 @@
 //! Words in quotes: how a line typed by hand becomes arguments.
 //!
 //! Words are separated by blanks. Inside double quotes `\n \r \t \b \a`, `\xHH` and `\` before any
-//! other byte are understood; inside single quotes only `\'`. A quote may open inside a word and ends
-//! it where it closes: `a"b c"` is `ab c`, and `"a"b` is an error. Outside quotes `\` is itself.
+//! other byte are understood; inside single quotes only `\'`. A quote may open inside a word: `a"b c"`
+//! is `ab c`. What may follow where it closes is the one point in which Redis and Valkey differ
+//! ([`Quotes`]). Outside quotes `\` is itself.
 //! Inline requests and configuration files share these rules.
 
 use crate::request::Span;
 
-/// A quote that is opened and not closed.
+/// What a closing quote does to its word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quotes {
+    /// It ends the word: `"a"b` is an error, as in Redis.
+    #[default]
+    EndWords,
+    /// The word goes on, as in a shell and in Valkey: `"a"b` is `ab`.
+    JoinWords,
+}
+
+/// A quote that is opened and not closed, or followed by what must not follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnbalancedQuotes;
 
@@ -15,6 +26,7 @@ pub struct UnbalancedQuotes;
 /// After an error both are as before.
 pub fn split_words(
     line: &[u8],
+    quotes: Quotes,
     buffer: &mut Vec<u8>,
     spans: &mut Vec<Span>,
 ) -> Result<(), UnbalancedQuotes> {
@@ -26,7 +38,7 @@ pub fn split_words(
             return Ok(());
         }
         let start = buffer.len();
-        match read_word(rest, buffer) {
+        match read_word(rest, quotes, buffer) {
             Some(after) => rest = after,
             None => {
                 buffer.truncate(buffer_len);
@@ -38,24 +50,27 @@ pub fn split_words(
     }
 }
 
-/// Appends one word; gives what follows it, or nothing if a quote stays open.
-fn read_word<'a>(mut rest: &'a [u8], buffer: &mut Vec<u8>) -> Option<&'a [u8]> {
+/// Appends one word; gives what follows it, or nothing if its quotes are wrong.
+fn read_word<'a>(mut rest: &'a [u8], quotes: Quotes, buffer: &mut Vec<u8>) -> Option<&'a [u8]> {
     loop {
         rest = match rest {
             [] | [b' ' | b'\t' | b'\r' | b'\n', ..] => return Some(rest),
-            [b'"', quoted @ ..] => closed(read_double_quoted(quoted, buffer)?)?,
-            [b'\'', quoted @ ..] => closed(read_single_quoted(quoted, buffer)?)?,
+            [quote @ (b'"' | b'\''), quoted @ ..] => {
+                let after = match quote {
+                    b'"' => read_double_quoted(quoted, buffer)?,
+                    _ => read_single_quoted(quoted, buffer)?,
+                };
+                if quotes == Quotes::EndWords {
+                    return after.first().is_none_or(is_blank).then_some(after);
+                }
+                after
+            }
             [byte, after @ ..] => {
                 buffer.push(*byte);
                 after
             }
         }
     }
-}
-
-/// After a closing quote the word has to end, as in Redis.
-fn closed(rest: &[u8]) -> Option<&[u8]> {
-    matches!(rest, [] | [b' ' | b'\t' | b'\r' | b'\n', ..]).then_some(rest)
 }
 
 fn read_double_quoted<'a>(mut rest: &'a [u8], buffer: &mut Vec<u8>) -> Option<&'a [u8]> {
@@ -107,19 +122,23 @@ fn hexadecimal(digit: u8) -> u8 {
     }
 }
 
-/// Before a word vertical tabs and form feeds count as blanks too; inside one they do not.
 fn trim_blanks(line: &[u8]) -> &[u8] {
-    let blanks = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count();
+    let blanks = line.iter().take_while(|byte| is_blank(byte)).count();
     &line[blanks..]
+}
+
+/// Between words vertical tabs and form feeds count as blanks too; inside one they do not.
+fn is_blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Result<Vec<String>, UnbalancedQuotes> {
+    fn words(line: &str, quotes: Quotes) -> Result<Vec<String>, UnbalancedQuotes> {
         let (mut buffer, mut spans) = (b"before".to_vec(), Vec::new());
-        let outcome = split_words(line.as_bytes(), &mut buffer, &mut spans);
+        let outcome = split_words(line.as_bytes(), quotes, &mut buffer, &mut spans);
         if outcome.is_err() {
             assert_eq!((buffer.as_slice(), spans.len()), (&b"before"[..], 0));
         }
@@ -146,25 +165,37 @@ mod tests {
             ("a\rb", &["a", "b"]),
         ] {
             let expected: Vec<String> = expected.iter().map(|word| (*word).to_owned()).collect();
-            assert_eq!(words(line), Ok(expected), "{line:?}");
+            for quotes in [Quotes::EndWords, Quotes::JoinWords] {
+                assert_eq!(words(line, quotes).as_ref(), Ok(&expected), "{line:?}");
+            }
         }
     }
 
     #[test]
     fn open_quotes_are_refused() {
-        for line in [
-            "\"",
-            "'",
-            "a \"b",
-            "a'",
-            r#"a "b\""#,
-            r"a 'b\'",
-            r#""a"""#,
-            r#"a\"b"#,
-            r#""\"#,
-            r#""a"b"#,
-        ] {
-            assert_eq!(words(line), Err(UnbalancedQuotes), "{line:?}");
+        for line in
+            ["\"", "'", "a \"b", "a'", r#"a "b\""#, r"a 'b\'", r#""a"""#, r#"a\"b"#, r#""\"#]
+        {
+            for quotes in [Quotes::EndWords, Quotes::JoinWords] {
+                assert_eq!(words(line, quotes), Err(UnbalancedQuotes), "{line:?}");
+            }
         }
+    }
+
+    #[test]
+    fn a_closing_quote_ends_the_word_or_joins() {
+        for (line, joined) in [
+            (r#""a"b"#, &["ab"][..]),
+            ("'a'b c", &["ab", "c"]),
+            (r#""a""b"'c'"#, &["abc"]),
+            (r#"a"b c"d"#, &["ab cd"]),
+        ] {
+            assert_eq!(words(line, Quotes::EndWords), Err(UnbalancedQuotes), "{line:?}");
+            let joined: Vec<String> = joined.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(words(line, Quotes::JoinWords), Ok(joined), "{line:?}");
+        }
+        let blank = "\"a\"\x0bb";
+        assert_eq!(words(blank, Quotes::EndWords), Ok(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(words(blank, Quotes::JoinWords), Ok(vec!["a\x0bb".to_owned()]));
     }
 }

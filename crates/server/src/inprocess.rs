@@ -13,13 +13,14 @@ use crate::inbox::{Inboxes, as_wake};
 use crate::limits::SHARDS_PER_LOOP;
 use crate::reclaimer::Reclaimer;
 use crate::statistics::Statistics;
+use crate::worker::turn::request_limits;
 use engine::data::ReclaimNow;
 use engine::engine::{Engine, Parts};
 use engine::pushes::Delivery;
 use engine::run::Served;
 use engine::{Command, Executor, Session};
 use parking_lot::Mutex;
-use resp::{Limits, Reply, RequestParser};
+use resp::{Reply, RequestParser};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,11 +116,8 @@ impl InProcess {
         input.extend_from_slice(bytes);
         let mut done = 0;
         loop {
-            let bulk_len_max = self.host.settings().proto_max_bulk_len as i64;
-            let limits = |session: &Session| match session.is_authenticated {
-                true => Limits::authenticated(bulk_len_max),
-                false => Limits::unauthenticated(bulk_len_max),
-            };
+            let settings = self.host.settings();
+            let limits = |session: &Session| request_limits(session, &settings);
             let Caller { session, parser, .. } = caller;
             let progress = executor.serve(session, parser, limits, &input[done..], &mut reply);
             done += progress.consumed;

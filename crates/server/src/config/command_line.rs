@@ -9,6 +9,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use resp::Quotes;
+
 use super::dialect::{Dialect, facts};
 use super::file::{quoted, split_words};
 
@@ -82,7 +84,8 @@ fn option_lines(words: &[Vec<u8>]) -> Vec<u8> {
                     lines.push(b'\n');
                 }
                 lines.extend_from_slice(option);
-                let names_only = split_words(option).is_some_and(|split| split.len() == 1);
+                let names_only =
+                    split_words(option, Quotes::EndWords).is_some_and(|split| split.len() == 1);
                 let next_is_option =
                     words.get(index + 1).is_none_or(|next| next.starts_with(b"--"));
                 if option.eq_ignore_ascii_case(b"save") && next_is_option {

@@ -9,6 +9,8 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use resp::Quotes;
+
 use super::value::os_reason;
 
 /// Files may include files so deep; a circle of includes ends here.
@@ -37,20 +39,20 @@ pub enum Content {
 }
 
 /// All directives of a text, with those of included files in their place.
-pub fn directives(text: &[u8]) -> Vec<Directive> {
+pub fn directives(text: &[u8], quotes: Quotes) -> Vec<Directive> {
     let mut found = Vec::new();
-    collect(text, 0, &mut found);
+    collect(text, quotes, 0, &mut found);
     found
 }
 
-fn collect(text: &[u8], depth: usize, found: &mut Vec<Directive>) {
+fn collect(text: &[u8], quotes: Quotes, depth: usize, found: &mut Vec<Directive>) {
     for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
         let line = trim(line);
         if line.is_empty() || line[0] == b'#' {
             continue;
         }
         let directive = |content| Directive { line: index + 1, text: line.to_vec(), content };
-        let Some(mut words) = split_words(line) else {
+        let Some(mut words) = split_words(line, quotes) else {
             found.push(directive(Content::UnbalancedQuotes));
             continue;
         };
@@ -63,7 +65,7 @@ fn collect(text: &[u8], depth: usize, found: &mut Vec<Directive>) {
             }
             for path in included_paths(&words[1]) {
                 match fs::read(&path) {
-                    Ok(text) => collect(&text, depth + 1, found),
+                    Ok(text) => collect(&text, quotes, depth + 1, found),
                     Err(error) => found.push(directive(unreadable(path, &error))),
                 }
             }
@@ -85,100 +87,11 @@ pub fn trim(line: &[u8]) -> &[u8] {
     &line[start..end]
 }
 
-/// Splits a line into words. Double quotes know `\n \r \t \a \b \xHH` and take any other escaped
-/// byte as itself, single quotes know `\'` alone; a closing quote ends its word. `None` when quotes
-/// aren't balanced.
-pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut words = Vec::new();
-    let mut rest = line;
-    loop {
-        let start = rest.iter().position(|byte| !is_space(*byte));
-        let Some(start) = start else { return Some(words) };
-        let (word, after) = take_word(&rest[start..])?;
-        words.push(word);
-        rest = after;
-    }
-}
-
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0)
-}
-
-fn take_word(line: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut word = Vec::new();
-    let mut rest = line;
-    while let [byte, after @ ..] = rest {
-        match byte {
-            byte if is_space(*byte) => break,
-            b'"' => return closed(take_double_quoted(after, word)?),
-            b'\'' => return closed(take_single_quoted(after, word)?),
-            byte => word.push(*byte),
-        }
-        rest = after;
-    }
-    Some((word, rest))
-}
-
-/// A quoted word must be followed by space or the end.
-fn closed((word, rest): (Vec<u8>, &[u8])) -> Option<(Vec<u8>, &[u8])> {
-    rest.first().is_none_or(|byte| is_space(*byte)).then_some((word, rest))
-}
-
-fn take_double_quoted(text: &[u8], mut word: Vec<u8>) -> Option<(Vec<u8>, &[u8])> {
-    let mut rest = text;
-    loop {
-        rest = match rest {
-            [b'"', after @ ..] => return Some((word, after)),
-            [b'\\', b'x', high, low, after @ ..]
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                word.push(hex_value(*high) << 4 | hex_value(*low));
-                after
-            }
-            [b'\\', escaped, after @ ..] => {
-                word.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'a' => 0x07,
-                    b'b' => 0x08,
-                    other => *other,
-                });
-                after
-            }
-            [byte, after @ ..] => {
-                word.push(*byte);
-                after
-            }
-            [] => return None,
-        };
-    }
-}
-
-fn take_single_quoted(text: &[u8], mut word: Vec<u8>) -> Option<(Vec<u8>, &[u8])> {
-    let mut rest = text;
-    loop {
-        rest = match rest {
-            [b'\'', after @ ..] => return Some((word, after)),
-            [b'\\', b'\'', after @ ..] => {
-                word.push(b'\'');
-                after
-            }
-            [byte, after @ ..] => {
-                word.push(*byte);
-                after
-            }
-            [] => return None,
-        };
-    }
-}
-
-fn hex_value(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit - b'A' + 10,
-    }
+/// Splits a line into words, by the rules of inline requests. `None` when quotes aren't balanced.
+pub fn split_words(line: &[u8], quotes: Quotes) -> Option<Vec<Vec<u8>>> {
+    let (mut bytes, mut spans) = (Vec::new(), Vec::new());
+    resp::split_words(line, quotes, &mut bytes, &mut spans).ok()?;
+    Some(spans.iter().map(|span| bytes[span.start..][..span.len].to_vec()).collect())
 }
 
 /// A word in double quotes, so that [`split_words`] gives it back.
@@ -235,7 +148,7 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> Option<Vec<String>> {
-        let split = split_words(line.as_bytes())?;
+        let split = split_words(line.as_bytes(), Quotes::EndWords)?;
         Some(split.into_iter().map(|word| String::from_utf8(word).unwrap()).collect())
     }
 
@@ -270,7 +183,7 @@ mod tests {
 
     #[test]
     fn lines_are_counted_and_comments_skipped() {
-        let found = directives(b"\n# c\n  PORT 7000\r\n\t\nfoo \"x\nbar 1");
+        let found = directives(b"\n# c\n  PORT 7000\r\n\t\nfoo \"x\nbar 1", Quotes::EndWords);
         let lines: Vec<usize> = found.iter().map(|directive| directive.line).collect();
         assert_eq!(lines, [3, 5, 6]);
         assert_eq!(found[0].text, b"PORT 7000");
@@ -286,7 +199,7 @@ mod tests {
         fs::write(path("a.conf"), format!("hz 1\ninclude {}\n", path("x.inc"))).unwrap();
         fs::write(path("x.inc"), "port 5").unwrap();
         let text = format!("hz 0\ninclude {}\nhz 3\n", path("*.conf"));
-        let texts: Vec<String> = directives(text.as_bytes())
+        let texts: Vec<String> = directives(text.as_bytes(), Quotes::EndWords)
             .into_iter()
             .map(|directive| String::from_utf8(directive.text).unwrap())
             .collect();
@@ -298,12 +211,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("loop.conf");
         fs::write(&path, format!("hz 1\ninclude {}\n", path.display())).unwrap();
-        let found = directives(&fs::read(&path).unwrap());
+        let found = directives(&fs::read(&path).unwrap(), Quotes::EndWords);
         assert_eq!(found.len(), INCLUDE_DEPTH_MAX + 2);
         assert_eq!(found[INCLUDE_DEPTH_MAX + 1].content, Content::IncludeTooDeep);
-        let found = directives(b"include /no/such/file");
+        let found = directives(b"include /no/such/file", Quotes::EndWords);
         let Content::UnreadableFile { reason, .. } = &found[0].content else { panic!("{found:?}") };
         assert_eq!(reason, "No such file or directory");
-        assert_eq!(directives(b"include /no/such/*"), []);
+        assert_eq!(directives(b"include /no/such/*", Quotes::EndWords), []);
     }
 }

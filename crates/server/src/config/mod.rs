@@ -149,8 +149,12 @@ impl Config {
 
     /// Reads configuration text that came without a file of its own.
     pub fn from_text(text: &[u8], fallback: Dialect, machine: Machine) -> Result<Self, LoadError> {
-        let directives = file::directives(text);
+        let read = |dialect: Dialect| file::directives(text, dialect.differences().quotes);
+        let mut directives = read(fallback);
         let dialect = directives.iter().rev().find_map(named_dialect).unwrap_or(fallback);
+        if dialect != fallback {
+            directives = read(dialect);
+        }
         let mut config = Self::new(dialect, machine);
         for directive in &directives {
             config.apply(directive)?;

@@ -12,6 +12,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 
+use resp::Quotes;
+
 use super::Config;
 use super::dialect::Dialect;
 use super::file::{quoted, split_words, trim};
@@ -118,7 +120,7 @@ fn row_of_line(line: &[u8]) -> Option<usize> {
     if line.starts_with(b"#") {
         return None;
     }
-    let words = split_words(line)?;
+    let words = split_words(line, Quotes::JoinWords)?;
     table::find(words.first()?).map(|(index, _)| index)
 }
 
@@ -145,7 +147,8 @@ fn lines_of(row: &Row, value: &Value, dialect: Dialect) -> Vec<Vec<u8>> {
         Value::Words(words) if words.is_empty() => vec![b"\"\"".to_vec()],
         Value::Words(words) => {
             let plain = |word: &Vec<u8>| {
-                let is_plain = split_words(word).is_some_and(|split| split == [word.clone()]);
+                let is_plain = split_words(word, Quotes::EndWords)
+                    .is_some_and(|split| split == [word.clone()]);
                 if is_plain { word.clone() } else { quoted(word) }
             };
             vec![words.iter().map(plain).collect::<Vec<_>>().join(&b' ')]

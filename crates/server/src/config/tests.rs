@@ -47,6 +47,14 @@ fn refused(pairs: &[(&str, &str)], name: &str, reason: &str) {
 }
 
 #[test]
+fn a_closing_quote_ends_the_word_in_one_dialect_only() {
+    let refused = load("hz \"1\"0").unwrap_err();
+    assert!(refused.ends_with("Unbalanced quotes in configuration line\n"), "{refused}");
+    let config = load("hz \"1\"0\ndialect valkey").unwrap();
+    assert_eq!(config.settings().hz, 10);
+}
+
+#[test]
 fn errors_stop_the_start_in_the_known_form() {
     let text = load("port 0\n\nhz x\n").unwrap_err();
     assert_eq!(

@@ -286,11 +286,11 @@ impl<'s> Turner<'s> {
     fn run_fresh(&mut self, connection: &mut Connection, count: usize) -> Served {
         let Connection { session, parser, input, .. } = connection;
         let bytes = &self.scratch[..count];
-        let bulk_len_max = self.settings.load().proto_max_bulk_len as i64;
+        let settings = self.settings.load();
         let Progress { consumed, state } = self.executor.serve(
             session,
             parser,
-            |session| request_limits(session, bulk_len_max),
+            |session| request_limits(session, settings),
             bytes,
             &mut self.reply,
         );
@@ -303,11 +303,11 @@ impl<'s> Turner<'s> {
     /// Runs the requests in the connection's own buffer.
     fn run_held(&mut self, connection: &mut Connection) -> Served {
         let Connection { session, parser, input, .. } = connection;
-        let bulk_len_max = self.settings.load().proto_max_bulk_len as i64;
+        let settings = self.settings.load();
         let Progress { consumed, state } = self.executor.serve(
             session,
             parser,
-            |session| request_limits(session, bulk_len_max),
+            |session| request_limits(session, settings),
             input.bytes(),
             &mut self.reply,
         );
@@ -410,12 +410,14 @@ fn settled(connection: &Connection, turn: Turn) -> Turn {
 }
 
 /// What a session's next request may announce.
-fn request_limits(session: &Session, bulk_len_max: i64) -> Limits {
-    if session.is_authenticated {
+pub fn request_limits(session: &Session, settings: &Settings) -> Limits {
+    let bulk_len_max = settings.proto_max_bulk_len as i64;
+    let limits = if session.is_authenticated {
         Limits::authenticated(bulk_len_max)
     } else {
         Limits::unauthenticated(bulk_len_max)
-    }
+    };
+    limits.with_quotes(settings.dialect.differences().quotes)
 }
 
 /// How many more bytes the next request is known to need.
