@@ -24,8 +24,15 @@ pub(super) fn zadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `ZINCRBY key increment member` → the new score. O(log N).
 pub(super) fn zincrby(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    // As in ZADD a word of these is an option, after which a score and a member are missing.
+    if OPTION_WORDS.iter().any(|word| args::is_word(ctx.argv.at(2), word)) {
+        return Err(CommandError::Syntax);
+    }
     set_scores(ctx, AddOptions { increments: true, ..AddOptions::default() }, 2)
 }
+
+/// Every option of ZADD.
+const OPTION_WORDS: [&str; 6] = ["ch", "gt", "incr", "lt", "nx", "xx"];
 
 fn take_other(options: &mut AddOptions, args: &mut Args<'_>) -> bool {
     let others = [
@@ -46,9 +53,12 @@ fn take_other(options: &mut AddOptions, args: &mut Args<'_>) -> bool {
 fn set_scores(ctx: &mut Ctx<'_, '_>, options: AddOptions, start: usize) -> Outcome {
     let scores: Result<Scores, CommandError> =
         (start..ctx.argv.len()).step_by(2).map(|index| args::float(ctx.argv.at(index))).collect();
-    let added = add(ctx, options, &scores?, |index| start + 2 * index + 1)?;
+    let scores = scores?;
+    let added = add(ctx, options, &scores, |index| start + 2 * index + 1)?;
     if options.increments {
-        match added.last.and_then(|change| change.new) {
+        let first = scores.first().copied();
+        match added.last.and_then(|change| if change.is_added() { first } else { change.new }) {
+            // A member that is new has the very score that was asked for, negative zero included.
             Some(score) => ctx.reply.double(score),
             None => ctx.reply.null(),
         }

@@ -421,15 +421,20 @@ fn zrem(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// with their scores. O(count log N).
 fn zscan(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let cursor = scan::cursor(ctx.argv.at(2))?;
+    let mut found = Reply::with_protocol(ctx.reply.protocol());
+    // Options are not looked at if there is nothing to scan.
+    if ctx.data.read_as::<LargeSortedSet>(ctx.key(1))?.is_none() {
+        scan::reply_page(ctx.reply, 0, 0, &mut found);
+        return Ok(());
+    }
     let mut with_scores = true;
     let options = ScanOptions::parse(Args::new(ctx.argv, 3), |args| {
         let is_other = args.take("noscores");
         with_scores &= !is_other;
         Ok(is_other)
     })?;
-    let mut found = Reply::with_protocol(ctx.reply.protocol());
     let (mut count, mut next) = (0, 0);
-    if let Some(form) = ctx.data.read_as::<LargeSortedSet>(ctx.key(1))? {
+    if let Some(form) = ctx.data.view_as::<LargeSortedSet>(ctx.key(1)) {
         let mut digits = FloatBuffer::new();
         next = sorted_set::scan(form, cursor, options.count, |item| {
             if options.accept(item.member) {

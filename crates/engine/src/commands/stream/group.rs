@@ -73,6 +73,13 @@ fn options(
     ctx: &Ctx<'_, '_>,
     mut makes_stream: Option<&mut bool>,
 ) -> Result<Option<u64>, CommandError> {
+    // Every option once is the most.
+    let len_max = if makes_stream.is_some() { 8 } else { 7 };
+    let name = args::shown(ctx.argv.at(1));
+    let error = StreamError::SubcommandArguments { container: "XGROUP", name };
+    if len_max < ctx.argv.len() {
+        return Err(error.into());
+    }
     let mut args = Args::new(ctx.argv, 5);
     let mut entries_read = None;
     while !args.is_empty() {
@@ -87,8 +94,7 @@ fn options(
             }
             entries_read = u64::try_from(read).ok();
         } else {
-            let name = args::shown(ctx.argv.at(1));
-            return Err(StreamError::SubcommandArguments { container: "XGROUP", name }.into());
+            return Err(error.into());
         }
     }
     Ok(entries_read)

@@ -89,6 +89,10 @@ pub(super) fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `XINFO STREAM key [FULL [COUNT count]]` → what there is to know. O(1); FULL: O(what it shows).
 pub(super) fn stream(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    // A missing key is told of before anything that is wrong with the arguments.
+    if ctx.data.look_as::<Stream>(ctx.key(2))?.is_none() {
+        return Err(CommandError::NoSuchKey);
+    }
     let mut args = Args::new(ctx.argv, 3);
     let mut full = None;
     if !args.is_empty() {

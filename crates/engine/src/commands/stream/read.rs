@@ -88,7 +88,16 @@ fn read(ctx: &mut Ctx<'_, '_>, is_group: bool) -> Outcome {
     let call = Call::parse(ctx.argv, is_group, ctx.data.now_ms)?;
     let mut froms: SmallVec<[From; 8]> = SmallVec::new();
     for index in 0..call.len {
-        froms.push(call.from(ctx, index)?);
+        match call.from(ctx, index) {
+            Ok(from) => froms.push(from),
+            Err(error) => {
+                // A key of a wrong type up to here is told of first.
+                for key in call.first..=call.first + index {
+                    ctx.data.look_as::<Stream>(ctx.key(key))?;
+                }
+                return Err(error);
+            }
+        }
     }
     let start = ctx.reply.position();
     let served = serve(ctx, &call, &froms);
