@@ -20,6 +20,9 @@ pub struct Differences {
     pub client_ids_are_checked: bool,
     /// Whether the error of a script names the script beside the line.
     pub errors_show_script: bool,
+    /// Whether a call with FIELDS looks for that word first and for the key later, and says what is
+    /// wrong in words of its own.
+    pub finds_fields_first: bool,
     /// `server` of HELLO.
     pub hello_server: &'static str,
     /// `version` of HELLO.
@@ -30,10 +33,14 @@ pub struct Differences {
     pub server_name: &'static str,
     /// `valkey_version` of INFO, where it is shown.
     pub valkey_version: Option<&'static str>,
+    /// Whether a search around a member that is missing names it.
+    pub missing_places_are_named: bool,
     /// Whether MULTI inside MULTI dooms the transaction.
     pub nested_multi_aborts: bool,
     /// Whether a deadline that has passed makes a key expire, for subscribers, instead of deleting it.
     pub past_deadlines_expire: bool,
+    /// Whether GETEX looks at its time before the key.
+    pub getex_checks_time_first: bool,
     /// Whether GEOPOS and its relatives print 17 decimals.
     pub places_have_17_decimals: bool,
     /// The product's name, as LOLWUT says it.
@@ -50,13 +57,16 @@ static REDIS: Differences = Differences {
     asks_for_password_first: false,
     client_ids_are_checked: false,
     errors_show_script: true,
+    finds_fields_first: false,
     hello_server: "redis",
     hello_version: "8.0.6",
     redis_version: "8.0.6",
     server_name: "ochre",
     valkey_version: None,
+    missing_places_are_named: false,
     nested_multi_aborts: false,
     past_deadlines_expire: false,
+    getex_checks_time_first: false,
     places_have_17_decimals: false,
     product: "Redis",
     quotes: Quotes::EndWords,
@@ -68,13 +78,16 @@ static VALKEY: Differences = Differences {
     asks_for_password_first: true,
     client_ids_are_checked: true,
     errors_show_script: false,
+    finds_fields_first: true,
     hello_server: "valkey",
     hello_version: "9.1.2",
     redis_version: "7.2.4",
     server_name: "valkey",
     valkey_version: Some("9.1.2"),
+    missing_places_are_named: true,
     nested_multi_aborts: true,
     past_deadlines_expire: true,
+    getex_checks_time_first: true,
     places_have_17_decimals: true,
     product: "Valkey",
     quotes: Quotes::JoinWords,

@@ -77,6 +77,8 @@ pub enum CommandError {
     FieldCount,
     FieldCountParameter,
     FieldCountWrong,
+    /// The same and more, in Valkey's words.
+    FieldCountWrongValkey,
     FieldsArgumentMissing,
     FieldsInvalid,
     FieldsMissing,
@@ -148,7 +150,10 @@ pub enum CommandError {
     OutOfRangePositive,
     PauseMode,
     PlaceInvalid(Box<str>),
-    PlaceMissing,
+    /// What was searched around is no member.
+    PlaceMissing(Box<str>),
+    /// The same, in Valkey's words.
+    PlaceMissingNamed(Box<str>),
     ProtocolInvalid,
     ProtocolUnsupported,
     RadiusNegative,
@@ -305,6 +310,9 @@ impl CommandError {
             Self::FieldCountWrong => {
                 "ERR The `numfields` parameter must match the number of arguments"
             }
+            Self::FieldCountWrongValkey => {
+                "ERR numfields should be greater than 0 and match the provided number of fields"
+            }
             Self::FieldsArgumentMissing => "ERR missing FIELDS argument",
             Self::FieldsInvalid => "ERR invalid number of fields",
             Self::FieldsMissing => {
@@ -340,7 +348,7 @@ impl CommandError {
                  WITHCOORD options"
             }
             Self::HeightNotNumeric => "ERR need numeric height",
-            Self::PlaceMissing => "ERR could not decode requested zset member",
+            Self::PlaceMissing(_) => "ERR could not decode requested zset member",
             Self::RadiusNegative => "ERR radius cannot be negative",
             Self::RadiusNotNumeric => "ERR need numeric radius",
             Self::UnitUnknown => "ERR unsupported unit provided. please use M, KM, FT, MI",
@@ -451,6 +459,7 @@ impl CommandError {
     // Length: one arm for each text.
     fn composed(&self) -> String {
         match self {
+            Self::PlaceMissingNamed(member) => format!("ERR member {member} does not exist"),
             Self::ArgumentUnknown(word) => format!("ERR unknown argument: {word}"),
             Self::BitopTwoSources(operation) => {
                 format!("ERR BITOP {operation} must be called with at least two source keys.")

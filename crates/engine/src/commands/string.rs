@@ -310,18 +310,25 @@ fn getex(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     let key = ctx.key(1);
     let now_ms = ctx.data.now_ms;
+    let differences = ctx.settings.dialect.differences();
+    let parse = |time: Option<(TimeForm, &[u8])>| {
+        time.map(|time| deadline::deadline(time, now_ms, "getex")).transpose()
+    };
+    if differences.getex_checks_time_first {
+        parse(time)?;
+    }
     let entry = ctx.data.read_string(key)?;
     let exists = entry.is_some();
     // The time of a missing key is not looked at.
-    let time = time.filter(|_| exists);
-    let deadline = time.map(|time| deadline::deadline(time, now_ms, "getex")).transpose()?;
+    let deadline = parse(time.filter(|_| exists))?;
     let is_volatile = entry.is_some_and(|e| e.deadline().is_some());
     reply_optional(ctx.reply, entry);
     match deadline {
         _ if !exists => {}
         Some(deadline) if deadline <= now_ms => {
             ctx.data.remove(key);
-            ctx.data.changed(key, events::DEL);
+            let expires = differences.past_deadlines_expire;
+            ctx.data.changed(key, if expires { events::EXPIRED } else { events::DEL });
         }
         Some(deadline) => {
             ctx.data.set_deadline(key, Some(deadline));

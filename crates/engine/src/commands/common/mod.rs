@@ -1,6 +1,7 @@
 //! What several families share.
 
 pub(crate) mod bits;
+pub(crate) mod conditions;
 pub(crate) mod database;
 pub(crate) mod deadline;
 pub mod help;

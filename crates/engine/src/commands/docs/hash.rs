@@ -199,10 +199,11 @@ pub(super) const DOCS: &[Doc] = &[
     },
     Doc {
         name: "hsetex",
-        summary: "Sets fields of a hash and when they expire, if none or all of them are there.",
+        summary: "Sets fields of a hash and when they expire, if the hash and none or all of them are there.",
         complexity: EACH_FIELD,
         arguments: &[
             KEY,
+            one_of("key-condition", &[word("nx", "NX"), word("xx", "XX")]).optional(),
             one_of("condition", &[word("fnx", "FNX"), word("fxx", "FXX")]).optional(),
             one_of(
                 "expiration",

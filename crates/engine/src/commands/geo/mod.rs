@@ -77,6 +77,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         arity: -6,
         flags: GROW_MANY,
         keys: RADIUS_KEYS,
+        reach: Reach::ByArguments(search::radius_reach),
         since: "3.2.0",
         run: search::georadius,
         ..ROW
@@ -95,6 +96,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         arity: -5,
         flags: GROW_MANY,
         keys: RADIUS_BY_MEMBER_KEYS,
+        reach: Reach::ByArguments(search::radius_reach),
         since: "3.2.0",
         run: search::georadiusbymember,
         ..ROW

@@ -2,7 +2,7 @@
 
 use super::{metres_in, place_of, point, reply_distance, reply_point};
 use crate::args::{self, Args};
-use crate::command::Outcome;
+use crate::command::{Outcome, Reach};
 use crate::commands::common::sorted_set::store;
 use crate::context::Ctx;
 use crate::dialect::Dialect;
@@ -34,8 +34,10 @@ struct SearchCall {
     center: Option<Point>,
     shape: Option<Shape>,
     polygon: Option<Vec<Point>>,
-    /// A centre was named, whether or not there is a source to look it up in.
-    has_center: bool,
+    /// The word by which a centre was named, whether or not there is a source to look it up in.
+    center_word: Option<&'static str>,
+    /// The word that gave the shape.
+    shape_word: Option<&'static str>,
     /// Metres in the unit of the reply.
     metres: f64,
     order: Option<Order>,
@@ -49,6 +51,9 @@ struct SearchCall {
     destination: Option<usize>,
     stores_distances: bool,
 }
+
+/// The words before the key of the result, and whether distances are stored.
+const DESTINATION_WORDS: [(&str, bool); 2] = [("store", false), ("storedist", true)];
 
 /// A place that was found.
 struct Found<'a> {
@@ -87,18 +92,32 @@ pub(super) fn georadiusbymember_ro(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// with `BYPOLYGON corners longitude latitude …` instead of the first two → the places inside.
 /// O(places in the box around it).
 pub(super) fn geosearch(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let dialect = ctx.settings.dialect;
     let form = ctx.data.read_as::<LargeSortedSet>(ctx.key(1))?;
-    let call = SearchCall::default().with_options(ctx.argv, 2, form, Words::Search)?;
+    let call = SearchCall::default().with_options(ctx.argv, 2, form, Words::Search);
+    let call = call.map_err(|error| in_dialect(dialect, error))?;
     run(ctx, 1, &call, events::GEOSEARCHSTORE)
 }
 
 /// `GEOSEARCHSTORE destination source <from> <by> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]` →
 /// number of places that were stored; see GEOSEARCH.
 pub(super) fn geosearchstore(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let dialect = ctx.settings.dialect;
     let form = ctx.data.read_as::<LargeSortedSet>(ctx.key(2))?;
     let call = SearchCall { destination: Some(1), ..SearchCall::default() };
-    let call = call.with_options(ctx.argv, 3, form, Words::SearchStore)?;
+    let call = call.with_options(ctx.argv, 3, form, Words::SearchStore);
+    let call = call.map_err(|error| in_dialect(dialect, error))?;
     run(ctx, 2, &call, events::GEOSEARCHSTORE)
+}
+
+/// A key spec finds the key behind the first STORE and the first STOREDIST, but the last of all
+/// these words holds.
+pub(super) fn radius_reach(argv: Argv<'_>) -> Reach {
+    let is_repeated = DESTINATION_WORDS.into_iter().any(|(word, _)| {
+        let words = (0..argv.len()).filter(|index| args::is_word(argv.at(*index), word));
+        1 < words.count()
+    });
+    if is_repeated { Reach::All } else { Reach::Keys }
 }
 
 fn radius(ctx: &mut Ctx<'_, '_>, words: Words) -> Outcome {
@@ -111,11 +130,12 @@ fn radius(ctx: &mut Ctx<'_, '_>, words: Words) -> Outcome {
 }
 
 fn radius_by_member(ctx: &mut Ctx<'_, '_>, words: Words) -> Outcome {
-    let argv = ctx.argv;
+    let (argv, dialect) = (ctx.argv, ctx.settings.dialect);
     let form = ctx.data.read_as::<LargeSortedSet>(ctx.key(1))?;
     let mut call = SearchCall::default();
     if let Some(form) = form {
-        call.center = Some(place_of(form, argv.at(2)).ok_or(CommandError::PlaceMissing)?);
+        let center = place_named(form, argv.at(2)).map_err(|error| in_dialect(dialect, error))?;
+        call.center = Some(center);
         call = call.with_radius(argv.at(3), argv.at(4))?;
     }
     let call = call.with_options(argv, 5, form, words)?;
@@ -139,6 +159,20 @@ fn run(ctx: &mut Ctx<'_, '_>, source: usize, call: &SearchCall, event: Event) ->
     let len = store(ctx, ctx.key(destination), result, event);
     ctx.reply.integer(len as i64);
     Ok(())
+}
+
+/// Where a member is, who must be there.
+fn place_named(form: Form<'_, LargeSortedSet>, member: &[u8]) -> Result<Point, CommandError> {
+    place_of(form, member).ok_or_else(|| CommandError::PlaceMissing(args::shown(member)))
+}
+
+fn in_dialect(dialect: Dialect, error: CommandError) -> CommandError {
+    match error {
+        CommandError::PlaceMissing(member) if dialect.differences().missing_places_are_named => {
+            CommandError::PlaceMissingNamed(member)
+        }
+        error => error,
+    }
 }
 
 impl SearchCall {
@@ -193,7 +227,7 @@ impl SearchCall {
                 let count = args.integer()?;
                 let count = usize::try_from(count).ok().filter(|count| *count != 0);
                 self.count = count.ok_or(CommandError::GeoCountNotPositive)?;
-            } else if words == Words::Radius && self.take_destination(&mut args, argv, position)? {
+            } else if words == Words::Radius && self.take_destination(&mut args)? {
             } else if words == Words::SearchStore && args.take("storedist") {
                 self.stores_distances = true;
             } else if is_search {
@@ -211,32 +245,40 @@ impl SearchCall {
         args: &mut Args<'_>,
         form: Option<Form<'_, LargeSortedSet>>,
     ) -> Result<Self, CommandError> {
-        let (has_shape, has_polygon) = (self.shape.is_some(), self.polygon.is_some());
-        let may_have_center = !has_polygon && !self.has_center;
-        if may_have_center && 2 <= args.len() && args.take("frommember") {
-            self.has_center = true;
+        if self.takes_center(args, "frommember", 2) {
             let member = args.required()?;
             if let Some(form) = form {
-                self.center = Some(place_of(form, member).ok_or(CommandError::PlaceMissing)?);
+                self.center = Some(place_named(form, member)?);
             }
-        } else if may_have_center && 3 <= args.len() && args.take("fromlonlat") {
-            self.has_center = true;
+        } else if self.takes_center(args, "fromlonlat", 3) {
             self.center = Some(point(args.required()?, args.required()?)?);
-        } else if !has_shape && !has_polygon && 3 <= args.len() && args.take("byradius") {
+        } else if self.takes_shape(args, "byradius", 3) {
             return self.with_radius(args.required()?, args.required()?);
-        } else if !has_shape && !has_polygon && 4 <= args.len() && args.take("bybox") {
+        } else if self.takes_shape(args, "bybox", 4) {
             return self.with_box(args);
-        } else if !has_shape
-            && !has_polygon
-            && !self.has_center
-            && 3 <= args.len()
-            && args.take("bypolygon")
-        {
+        } else if self.center_word.is_none() && self.takes_shape(args, "bypolygon", 3) {
             return self.with_polygon(args);
         } else {
             return Err(CommandError::Syntax);
         }
         Ok(self)
+    }
+
+    /// Takes `word`, with which at least `len` arguments are left. It may come again, and then the
+    /// last one holds, but no other word that names a centre.
+    fn takes_center(&mut self, args: &mut Args<'_>, word: &'static str, len: usize) -> bool {
+        let may = self.polygon.is_none() && self.center_word.is_none_or(|taken| taken == word);
+        let is_taken = may && len <= args.len() && args.take(word);
+        self.center_word = if is_taken { Some(word) } else { self.center_word };
+        is_taken
+    }
+
+    /// As [`SearchCall::takes_center`], for shapes.
+    fn takes_shape(&mut self, args: &mut Args<'_>, word: &'static str, len: usize) -> bool {
+        let may = self.polygon.is_none() && self.shape_word.is_none_or(|taken| taken == word);
+        let is_taken = may && len <= args.len() && args.take(word);
+        self.shape_word = if is_taken { Some(word) } else { self.shape_word };
+        is_taken
     }
 
     fn take_flag(&mut self, args: &mut Args<'_>) -> bool {
@@ -261,20 +303,11 @@ impl SearchCall {
         false
     }
 
-    /// Takes STORE or STOREDIST. The key must be where the row's key specs find it, which is behind
-    /// the first such word.
-    fn take_destination(
-        &mut self,
-        args: &mut Args<'_>,
-        argv: Argv<'_>,
-        position: usize,
-    ) -> Result<bool, CommandError> {
-        for (word, stores_distances) in [("store", false), ("storedist", true)] {
+    /// Takes STORE or STOREDIST; the last one holds.
+    fn take_destination(&mut self, args: &mut Args<'_>) -> Result<bool, CommandError> {
+        for (word, stores_distances) in DESTINATION_WORDS {
             let at = args.position();
             if 2 <= args.len() && args.take(word) {
-                if (position..at).any(|index| args::is_word(argv.at(index), word)) {
-                    return Err(CommandError::Syntax);
-                }
                 self.destination = Some(at + 1);
                 self.stores_distances = stores_distances;
                 args.required()?;
@@ -293,7 +326,7 @@ impl SearchCall {
             });
         }
         if matches!(words, Words::Search | Words::SearchStore) && self.polygon.is_none() {
-            if !self.has_center {
+            if self.center_word.is_none() {
                 return Err(CommandError::GeoCenterMissing(args::shown(argv.at(0))));
             }
             if self.shape.is_none() {

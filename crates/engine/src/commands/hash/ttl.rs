@@ -1,9 +1,10 @@
 //! Deadlines of fields: HEXPIRE, HTTL, HPERSIST and their relatives.
 
-use super::fields::{self, FieldList};
+use super::fields::{self, FieldList, Found};
 use super::form;
 use crate::args::Args;
 use crate::command::Outcome;
+use crate::commands::common::conditions::Conditions;
 use crate::commands::common::deadline::{EX, EXAT, PX, PXAT, TimeForm};
 use crate::context::Ctx;
 use crate::error::CommandError;
@@ -63,8 +64,7 @@ pub(super) fn hpexpiretime(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// longer, -1 if it had none, -2 if it is missing. O(fields).
 pub(super) fn hpersist(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (key, now_ms) = (ctx.key(1), ctx.data.now_ms);
-    ctx.data.look_as::<LargeHash>(key)?;
-    let fields = FieldList::parse(Args::new(ctx.argv, 2), ctx.argv, CommandError::FieldCount)?;
+    let fields = FieldList::of_hash(ctx, 2, CommandError::FieldCountWrongValkey)?;
     ctx.reply.array(fields.count);
     let reply = &mut *ctx.reply;
     let changed = ctx.data.change::<LargeHash, _>(key, |home| {
@@ -92,11 +92,20 @@ pub(super) fn hpersist(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 fn expire(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) -> Outcome {
     let (key, now_ms) = (ctx.key(1), ctx.data.now_ms);
-    ctx.data.look_as::<LargeHash>(key)?;
-    let deadline = fields::deadline(form, ctx.argv.at(2), now_ms, command)?;
-    let mut args = Args::new(ctx.argv, 3);
-    let condition = Condition::take(&mut args);
-    let fields = FieldList::parse(args, ctx.argv, CommandError::FieldCountParameter)?;
+    let (argv, dialect) = (ctx.argv, ctx.settings.dialect);
+    let deadline = || fields::deadline(form, argv.at(2), now_ms, (command, dialect));
+    let (conditions, fields, deadline) = if dialect.differences().finds_fields_first {
+        let Found { fields, options } = Found::find(argv, 3, 1)?;
+        let read = (Conditions::parse(options)?, fields, deadline()?);
+        ctx.data.look_as::<LargeHash>(key)?;
+        read
+    } else {
+        ctx.data.look_as::<LargeHash>(key)?;
+        let deadline = deadline()?;
+        let mut args = Args::new(argv, 3);
+        let conditions = Conditions::take_one(&mut args);
+        (conditions, FieldList::parse(ctx, args, CommandError::FieldCountParameter)?, deadline)
+    };
     ctx.reply.array(fields.count);
     let reply = &mut *ctx.reply;
     let changed = ctx.data.change::<LargeHash, _>(key, |home| {
@@ -104,7 +113,7 @@ fn expire(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) -> Outco
         for field in fields.iter() {
             let answer = match hash::deadline(super::form(home), field, now_ms) {
                 None => MISSING,
-                Some(old) if !condition.allows(old, deadline) => 0,
+                Some(old) if !conditions.allow(old, deadline as i64) => 0,
                 Some(_) => done.set_deadline(home, field, deadline, now_ms),
             };
             reply.integer(answer);
@@ -121,8 +130,8 @@ fn expire(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) -> Outco
 
 fn show(ctx: &mut Ctx<'_, '_>, show: impl Fn(u64, u64) -> u64) -> Outcome {
     let now_ms = ctx.data.now_ms;
+    let fields = FieldList::of_hash(ctx, 2, CommandError::Syntax)?;
     let hash = ctx.data.read_as::<LargeHash>(ctx.key(1))?;
-    let fields = FieldList::parse(Args::new(ctx.argv, 2), ctx.argv, CommandError::FieldCount)?;
     ctx.reply.array(fields.count);
     for field in fields.iter() {
         let answer = match hash.and_then(|hash| hash::deadline(hash, field, now_ms)) {
@@ -140,44 +149,12 @@ fn to_seconds(ms: u64) -> u64 {
     ms.div_ceil(1000)
 }
 
-/// What must hold of a field's present deadline.
-#[derive(Clone, Copy)]
-enum Condition {
-    Always,
-    IsEarlier,
-    IsLater,
-    IsMissing,
-    IsThere,
-}
-
-impl Condition {
-    fn take(args: &mut Args<'_>) -> Self {
-        let words = [
-            ("gt", Self::IsEarlier),
-            ("lt", Self::IsLater),
-            ("nx", Self::IsMissing),
-            ("xx", Self::IsThere),
-        ];
-        let taken = words.into_iter().find(|(word, _)| args.take(word));
-        taken.map_or(Self::Always, |(_, condition)| condition)
-    }
-
-    /// Whether `new` may take the place of `old`; a field without a deadline lasts forever.
-    fn allows(self, old: Option<u64>, new: u64) -> bool {
-        match self {
-            Self::Always => true,
-            Self::IsEarlier => old.is_some_and(|old| old < new),
-            Self::IsLater => old.is_none_or(|old| new < old),
-            Self::IsMissing => old.is_none(),
-            Self::IsThere => old.is_some(),
-        }
-    }
-}
-
 /// What became of fields that were given a deadline.
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) has_deleted: bool,
+    /// A deadline that had passed already took fields away.
+    pub(super) has_expired: bool,
     pub(super) has_updated: bool,
 }
 
@@ -191,7 +168,7 @@ impl Done {
         now_ms: u64,
     ) -> i64 {
         if deadline <= now_ms {
-            self.has_deleted |= hash::delete(home, field, now_ms);
+            self.has_expired |= hash::delete(home, field, now_ms);
             return 2;
         }
         self.has_updated |= hash::set_deadline(home, field, Some(deadline), now_ms);
@@ -206,6 +183,10 @@ impl Done {
         }
         if self.has_deleted {
             ctx.data.changed(key, events::HDEL);
+        }
+        if self.has_expired {
+            let expires = ctx.settings.dialect.differences().past_deadlines_expire;
+            ctx.data.changed(key, if expires { events::HEXPIRED } else { events::HDEL });
         }
         if is_emptied {
             ctx.data.noted(key, events::DEL);
