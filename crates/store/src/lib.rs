@@ -17,7 +17,6 @@ pub mod types;
 // Shards, databases, deadlines.
 pub mod keyspace;
 // One number for everything that is stored.
-pub mod digest;
 
 pub use keyspace::database::{Database, Edited, Live, Passed};
 pub use keyspace::shard::Shard;
