@@ -4,6 +4,7 @@
 //! and what to write instead, so that nobody has to look a rule up. The same checks run as a test.
 
 mod crates;
+mod dependencies;
 mod markdown;
 mod modules;
 mod sizes;
@@ -39,6 +40,7 @@ impl fmt::Display for Finding {
 
 const RULES: &[fn(&Tree, &mut Vec<Finding>)] = &[
     crates::check,
+    dependencies::check,
     modules::check,
     sizes::check_files,
     sizes::check_functions,

@@ -11,8 +11,15 @@ fn the_tree_is_tidy() {
 
 /// The rules that one file breaks.
 fn broken(path: &str, text: &str) -> Vec<&'static str> {
+    broken_together(&[(path, text)])
+}
+
+/// The rules that several files break.
+fn broken_together(files: &[(&str, &str)]) -> Vec<&'static str> {
     let mut tree = Tree { files: Vec::new() };
-    tree.add(path.to_owned(), text.to_owned());
+    for (path, text) in files {
+        tree.add((*path).to_owned(), (*text).to_owned());
+    }
     findings(&tree).into_iter().map(|finding| finding.rule).collect()
 }
 
@@ -32,9 +39,34 @@ fn clean_files_pass() {
 #[test]
 fn edges_against_the_direction() {
     let manifest = "[package]\nname = \"store\"\n[dependencies]\nresp.workspace = true\n";
-    assert_eq!(broken("crates/store/Cargo.toml", manifest), ["crate-direction"]);
+    let source = ("crates/store/src/a.rs", "//! A file.\nuse resp::Reply;\n");
+    let broken = broken_together(&[("crates/store/Cargo.toml", manifest), source]);
+    assert_eq!(broken, ["crate-direction"]);
     let manifest = "[package]\nname = \"engine\"\n[dependencies]\nstore.workspace = true\n";
-    assert!(broken("crates/engine/Cargo.toml", manifest).is_empty());
+    let source = ("crates/engine/src/a.rs", "//! A file.\nuse store::Kind;\n");
+    assert!(broken_together(&[("crates/engine/Cargo.toml", manifest), source]).is_empty());
+}
+
+#[test]
+fn unused_dependencies() {
+    let root = ("Cargo.toml", "[workspace.dependencies]\na-b = \"1\"\nc = { version = \"2\" }\n");
+    let manifest = |text: &'static str| ("xtask/Cargo.toml", text);
+    let used = "[package]\nname = \"xtask\"\n[dependencies]\na-b.workspace = true\n\n\
+                # For tests.\n[dev-dependencies]\nc = \"2\"\n";
+    let source = (
+        "xtask/src/a.rs",
+        "//! A file.\nuse a_b::D;\n\n#[cfg(test)]\nmod tests {\n    use c::E;\n}\n",
+    );
+    assert!(broken_together(&[root, manifest(used), source]).is_empty());
+    // In a text or for tests alone.
+    let source = (
+        "xtask/src/a.rs",
+        "//! A file, not a_b.\nconst C: &str = \"c\";\n\n#[cfg(test)]\nmod tests {\n    use a_b::E;\n}\n",
+    );
+    let unused = ["unused-dependency", "unused-dependency"];
+    assert_eq!(broken_together(&[root, manifest(used), source]), unused);
+    // By no member.
+    assert_eq!(broken_together(&[root]), unused);
 }
 
 #[test]

@@ -6,8 +6,10 @@ use std::path::Path;
 use super::source::Source;
 use crate::process::Outcome;
 
+/// What the build makes, beside a manifest; a module may have the same name.
+const BUILD_FOLDER: &str = "target";
 const FOLDERS_SKIPPED: &[&str] =
-    &["target", ".git", ".test", "node_modules", "__pycache__", "third_party", "corpus"];
+    &[".git", ".test", "node_modules", "__pycache__", "third_party", "corpus"];
 
 pub(crate) struct Tree {
     pub(crate) files: Vec<File>,
@@ -39,7 +41,8 @@ impl Tree {
             let path = format!("{prefix}{name}");
             let kind = entry.file_type().map_err(fail)?;
             if kind.is_dir() {
-                if !FOLDERS_SKIPPED.contains(&name.as_str()) {
+                let is_built = name == BUILD_FOLDER && folder.join("Cargo.toml").exists();
+                if !is_built && !FOLDERS_SKIPPED.contains(&name.as_str()) {
                     self.read_folder(&entry.path(), &format!("{path}/"))?;
                 }
             } else if kind.is_file() && name != ".git" {
