@@ -148,6 +148,8 @@ impl<'s> Cron<'s> {
         rates.commands.sample(commands, now_ns);
         rates.bytes_read.sample(sums.bytes_read, now_ns);
         rates.bytes_written.sample(sums.bytes_written, now_ns);
+        rates.cycles.sample(sums.cycles, now_ns);
+        rates.cycles_ns.sample(sums.cycles_ns, now_ns);
         Duration::from_millis(100)
     }
 

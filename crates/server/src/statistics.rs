@@ -26,6 +26,9 @@ pub struct Statistics {
 pub struct ThreadCounts {
     pub bytes_read: Counter,
     pub bytes_written: Counter,
+    /// Rounds of loops, and how long they took without the sleep between them.
+    pub cycles: Counter,
+    pub cycles_ns: Counter,
     pub reads: Counter,
     pub writes: Counter,
 }
@@ -35,16 +38,20 @@ pub struct ThreadCounts {
 pub struct Sums {
     pub bytes_read: u64,
     pub bytes_written: u64,
+    pub cycles: u64,
+    pub cycles_ns: u64,
     pub reads: u64,
     pub writes: u64,
 }
 
-/// Samples over time of three sums, from which a rate per second is told.
+/// Samples over time of sums, from which a rate per second is told.
 #[derive(Default)]
 pub struct Rates {
     pub commands: Rate,
     pub bytes_read: Rate,
     pub bytes_written: Rate,
+    pub cycles: Rate,
+    pub cycles_ns: Rate,
 }
 
 /// A sum's growth per second, over the last [`Rate::SAMPLES`] samples.
@@ -82,6 +89,8 @@ impl Statistics {
         Sums {
             bytes_read: sum(|thread| &thread.bytes_read),
             bytes_written: sum(|thread| &thread.bytes_written),
+            cycles: sum(|thread| &thread.cycles),
+            cycles_ns: sum(|thread| &thread.cycles_ns),
             reads: sum(|thread| &thread.reads),
             writes: sum(|thread| &thread.writes),
         }
@@ -90,9 +99,14 @@ impl Statistics {
     /// Back to zero (CONFIG RESETSTAT).
     pub fn reset(&self) {
         for thread in &self.threads {
-            for counter in
-                [&thread.bytes_read, &thread.bytes_written, &thread.reads, &thread.writes]
-            {
+            for counter in [
+                &thread.bytes_read,
+                &thread.bytes_written,
+                &thread.cycles,
+                &thread.cycles_ns,
+                &thread.reads,
+                &thread.writes,
+            ] {
                 counter.reset();
             }
         }

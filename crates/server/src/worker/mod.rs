@@ -71,6 +71,7 @@ impl Worker<'_> {
                 }
             }
             self.write_deferred(&mut state);
+            self.turner.count_cycle(now_ns);
         }
     }
 

@@ -78,6 +78,13 @@ impl<'s> Turner<'s> {
         self.now_ns.max(self.executor.tick_ns())
     }
 
+    /// Counts one round of a loop, which began at `since_ns`.
+    pub fn count_cycle(&self, since_ns: u64) {
+        let thread = self.server.statistics.of_thread(self.number);
+        thread.cycles.add(1);
+        thread.cycles_ns.add(self.now_ns().saturating_sub(since_ns));
+    }
+
     /// Withdraws everything that a session has left with others.
     pub fn end_session(&mut self, session: &mut Session) {
         self.executor.end_session(session);

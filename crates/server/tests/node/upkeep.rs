@@ -37,6 +37,21 @@ fn nothing_goes_while_that_is_switched_off() {
 }
 
 #[test]
+fn rounds_of_loops_are_counted_without_their_sleep() {
+    let node = node("io-threads 1");
+    let started = std::time::Instant::now();
+    let mut client = Client::new(&node);
+    let sums = || node.server().statistics.sums();
+    (0..10).for_each(|_| client.ping());
+    let asleep = std::time::Duration::from_millis(200);
+    std::thread::sleep(asleep);
+    client.ping();
+    wait_until("the last round ends", || 11 <= sums().cycles);
+    let busy_ns = u128::from(sums().cycles_ns);
+    assert!(0 < busy_ns && busy_ns < (started.elapsed() - asleep).as_nanos(), "{busy_ns}");
+}
+
+#[test]
 fn a_pause_ends() {
     let node = node("");
     let mut client = Client::new(&node);

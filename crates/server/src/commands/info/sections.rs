@@ -158,6 +158,9 @@ fn server(text: &mut String, facts: &Facts<'_>) {
         "config_file": facts.config_file,
         "io_threads_active": u8::from(1 < facts.host.started.loops),
     );
+    if differences.valkey_version.is_some() {
+        fields!(text, "availability_zone": facts.setting("availability-zone"));
+    }
     for (index, listener) in listeners(&facts.settings).iter().enumerate() {
         let _ = write!(text, "listener{index}:{listener}\r\n");
     }
@@ -251,9 +254,10 @@ fn memory(text: &mut String, facts: &Facts<'_>) {
         "mem_fragmentation_ratio": format_args!("{:.2}", ratio(resident, used)),
         "mem_fragmentation_bytes": gap(resident, used),
         "mem_not_counted_for_evict": 0, "mem_replication_backlog": 0,
-        "mem_total_replication_buffers": 0, "mem_replica_full_sync_buffer": 0,
+        "mem_total_replication_buffers": 0, "mem_replicas_repl_buffer": 0, "mem_replica_full_sync_buffer": 0,
         "mem_clients_slaves": 0, "mem_clients_normal": clients_bytes,
-        "mem_cluster_links": 0, "mem_aof_buffer": 0,
+        "mem_cluster_links": 0, "mem_cluster_slot_import": 0, "mem_cluster_slot_export": 0,
+        "mem_aof_buffer": 0,
         "mem_allocator": "jemalloc-5.3.1",
         "mem_overhead_db_hashtable_rehashing": 0,
         "active_defrag_running": 0,
@@ -278,7 +282,7 @@ fn persistence(text: &mut String, facts: &Facts<'_>) {
         "aof_last_rewrite_time_sec": -1, "aof_current_rewrite_time_sec": -1,
         "aof_last_bgrewrite_status": "ok", "aof_rewrites": 0,
         "aof_rewrites_consecutive_failures": 0, "aof_last_write_status": "ok",
-        "aof_last_cow_size": 0, "module_fork_in_progress": 0, "module_fork_last_cow_size": 0,
+        "aof_last_cow_size": 0, "slot_migration_fork_in_progress": 0, "module_fork_in_progress": 0, "module_fork_last_cow_size": 0,
     );
 }
 
@@ -302,6 +306,12 @@ fn stats(text: &mut String, facts: &Facts<'_>) {
     let errors: u64 = facts.engine.errors.snapshot().values().sum();
     let rates = statistics.rates.lock();
     let pubsub = &facts.engine.pubsub;
+    let fields_expired = facts.sum(|thread| &thread.fields_expired);
+    let threads = facts.engine.threads().iter();
+    let calls_ns: u64 = threads
+        .flat_map(|thread| &thread.commands)
+        .map(|command| command.nanoseconds.value())
+        .sum();
     let kilobytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     fields!(text,
         "total_connections_received": statistics.connections_received.load(Relaxed),
@@ -310,14 +320,16 @@ fn stats(text: &mut String, facts: &Facts<'_>) {
         "total_net_input_bytes": sums.bytes_read,
         "total_net_output_bytes": sums.bytes_written,
         "total_net_repl_input_bytes": 0, "total_net_repl_output_bytes": 0,
+        "total_net_cluster_slot_import_bytes": 0, "total_net_cluster_slot_export_bytes": 0,
         "instantaneous_input_kbps": kilobytes(rates.bytes_read.per_second()),
         "instantaneous_output_kbps": kilobytes(rates.bytes_written.per_second()),
         "instantaneous_input_repl_kbps": "0.00", "instantaneous_output_repl_kbps": "0.00",
         "rejected_connections": statistics.connections_rejected.load(Relaxed),
         "sync_full": 0, "sync_partial_ok": 0, "sync_partial_err": 0,
-        "expired_subkeys": facts.sum(|thread| &thread.fields_expired),
+        "expired_subkeys": fields_expired, "expired_fields": fields_expired,
         "expired_keys": facts.sum(|thread| &thread.keys_expired),
         "expired_stale_perc": "0.00", "expired_time_cap_reached_count": 0,
+        "expired_keys_with_volatile_items_stale_perc": "0.00",
         "expire_cycle_cpu_milliseconds": 0,
         "evicted_keys": facts.sum(|thread| &thread.keys_evicted), "evicted_clients": 0,
         "evicted_scripts": facts.engine.scripts.measure().2,
@@ -338,20 +350,31 @@ fn stats(text: &mut String, facts: &Facts<'_>) {
         "dump_payload_sanitizations": 0,
         "total_reads_processed": sums.reads, "total_writes_processed": sums.writes,
         "io_threaded_reads_processed": 0, "io_threaded_writes_processed": 0,
+        "io_threaded_freed_objects": 0, "io_threaded_accept_processed": 0,
+        "io_threaded_poll_processed": 0, "io_threaded_total_prefetch_batches": 0,
+        "io_threaded_total_prefetch_entries": 0,
         "client_query_buffer_limit_disconnections":
             statistics.query_limit_disconnections.load(Relaxed),
         "client_output_buffer_limit_disconnections":
             statistics.output_limit_disconnections.load(Relaxed),
         "reply_buffer_shrinks": 0, "reply_buffer_expands": 0,
+        "eventloop_cycles": sums.cycles,
+        "eventloop_duration_sum": sums.cycles_ns / 1000,
+        "eventloop_duration_cmd_sum": calls_ns / 1000,
+        "instantaneous_eventloop_cycles_per_sec": rates.cycles.per_second(),
+        "instantaneous_eventloop_duration_usec":
+            rates.cycles_ns.per_second() / rates.cycles.per_second().max(1) / 1000,
         "slow_call_takeovers": statistics.takeovers.load(Relaxed),
         "acl_access_denied_auth": 0, "acl_access_denied_cmd": 0,
         "acl_access_denied_key": 0, "acl_access_denied_channel": 0,
+        "acl_access_denied_tls_cert": 0, "acl_access_denied_db": 0,
     );
 }
 
 fn replication(text: &mut String, facts: &Facts<'_>) {
     fields!(text,
         "role": "master", "connected_slaves": 0, "master_failover_state": "no-failover",
+        "replicas_waiting_psync": 0,
         "master_replid": facts.host.started.run_id,
         "master_replid2": "0000000000000000000000000000000000000000",
         "master_repl_offset": 0, "second_repl_offset": -1,
