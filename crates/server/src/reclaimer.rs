@@ -21,6 +21,9 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 use store::{Database, Entry, Rubble};
 
+/// Pieces after which others may have the core: a millisecond or two.
+const PIECES_PER_TURN: usize = 32;
+
 /// How long one turn of helping takes.
 const HELP: Duration = Duration::from_micros(200);
 
@@ -68,13 +71,17 @@ impl Reclaimer {
         let _ = self.thread.set(std::thread::current());
         loop {
             while let Some(mut garbage) = self.queue.pop() {
+                let mut pieces = 0;
                 while garbage.clear_some() {
                     if self.is_stopping.load(Ordering::Acquire) {
                         // The process ends, or a test's server does.
                         std::mem::forget(garbage);
                         return self.abandon();
                     }
-                    std::thread::yield_now();
+                    pieces += 1;
+                    if pieces % PIECES_PER_TURN == 0 {
+                        std::thread::yield_now();
+                    }
                 }
                 self.done(&garbage);
             }

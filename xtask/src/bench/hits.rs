@@ -6,13 +6,11 @@
 //! tell apart depends on how fast its clock is against the load.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::memory::encode;
+use super::client::Client;
 use super::plot;
 use super::server::{Program, Server, Setup};
 use crate::process::Outcome;
@@ -139,8 +137,8 @@ impl Trace {
 fn replay(program: &Program, policy: &str, keys: &[u32], pace: u64) -> Outcome<(usize, f64)> {
     let setup = Setup { io_threads: Some(1), ..Setup::default() };
     let server = Server::start(program, &setup)?;
-    let mut client = Client(server.connect().map_err(|error| error.to_string())?, Vec::new());
-    let limit = client.limit_for(ROOM)?;
+    let mut client = Client::new(&server)?;
+    let limit = limit_for(&mut client, ROOM)?;
     client.ask(&["CONFIG", "SET", "maxmemory-policy", policy])?;
     client.ask(&["CONFIG", "SET", "maxmemory", &limit.to_string()])?;
     let value = "v".repeat(VALUE_LEN);
@@ -171,89 +169,17 @@ fn name(key: u32) -> String {
     format!("key:{key:012}")
 }
 
-/// A connection, and what was read of it and not used.
-struct Client(TcpStream, Vec<u8>);
-
-impl Client {
-    /// The memory in which so many keys have room.
-    fn limit_for(&mut self, count: u32) -> Outcome<usize> {
-        let value = "v".repeat(VALUE_LEN);
-        let all: Vec<u32> = (0..count).collect();
-        for batch in all.chunks(BATCH) {
-            let set = |key: &u32| vec!["SET".to_owned(), name(*key), value.clone()];
-            self.send(batch.iter().map(set))?;
-        }
-        let text = self.ask(&["INFO", "memory"])?;
-        let field = text.lines().find_map(|line| line.strip_prefix("used_memory:"));
-        let used = field.and_then(|number| number.trim().parse().ok());
-        self.ask(&["FLUSHALL"])?;
-        used.ok_or_else(|| "INFO has no used_memory".to_owned())
+/// The memory in which so many keys have room.
+fn limit_for(client: &mut Client, count: u32) -> Outcome<usize> {
+    let value = "v".repeat(VALUE_LEN);
+    let all: Vec<u32> = (0..count).collect();
+    for batch in all.chunks(BATCH) {
+        let set = |key: &u32| vec!["SET".to_owned(), name(*key), value.clone()];
+        client.send(batch.iter().map(set))?;
     }
-
-    fn number(&mut self, words: &[&str]) -> Outcome<usize> {
-        let text = self.ask(words)?;
-        text.parse().map_err(|_| format!("not a number: {text}"))
-    }
-
-    fn ask(&mut self, words: &[&str]) -> Outcome<String> {
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        let mut request = Vec::new();
-        encode(&words, &mut request);
-        self.0.write_all(&request).map_err(|error| error.to_string())?;
-        Ok(self.reply()?.unwrap_or_default())
-    }
-
-    /// Sends commands at once; for each, whether its reply is something.
-    fn send(&mut self, commands: impl Iterator<Item = Vec<String>>) -> Outcome<Vec<bool>> {
-        let mut request = Vec::new();
-        let mut count = 0;
-        for command in commands {
-            encode(&command, &mut request);
-            count += 1;
-        }
-        self.0.write_all(&request).map_err(|error| error.to_string())?;
-        (0..count).map(|_| Ok(self.reply()?.is_some())).collect()
-    }
-
-    fn reply(&mut self) -> Outcome<Option<String>> {
-        let line = self.take_line()?;
-        match line.as_bytes().first() {
-            Some(b'$') => {
-                let len: i64 = line[1..].parse().map_err(|_| line.clone())?;
-                let Ok(len) = usize::try_from(len) else { return Ok(None) };
-                while self.1.len() < len + 2 {
-                    self.read()?;
-                }
-                let text = String::from_utf8_lossy(&self.1[..len]).into_owned();
-                self.1.drain(..len + 2);
-                Ok(Some(text))
-            }
-            Some(b'-') => Err(line),
-            _ => Ok(Some(line.get(1..).unwrap_or_default().to_owned())),
-        }
-    }
-
-    fn take_line(&mut self) -> Outcome<String> {
-        loop {
-            if let Some(end) = self.1.iter().position(|byte| *byte == b'\n') {
-                let line = String::from_utf8_lossy(&self.1[..end]).trim_end().to_owned();
-                self.1.drain(..=end);
-                return Ok(line);
-            }
-            self.read()?;
-        }
-    }
-
-    fn read(&mut self) -> Outcome {
-        let mut buffer = [0; 64 * 1024];
-        match self.0.read(&mut buffer).map_err(|error| error.to_string())? {
-            0 => Err("the server closed the connection".to_owned()),
-            len => {
-                self.1.extend_from_slice(&buffer[..len]);
-                Ok(())
-            }
-        }
-    }
+    let used = client.info(&["used_memory"])?;
+    client.ask(&["FLUSHALL"])?;
+    Ok(used)
 }
 
 /// The share of hits in the second half, if the key used longest ago always gives way.

@@ -4,9 +4,13 @@
 //! `ochre-benchmark` from another core. What is compared first is not operations per second, which
 //! the generator and the network stack limit too, but the processor time that the server spends on
 //! an operation. `pause` measures what other clients feel while one is heavy, `loops` what a
-//! second event loop costs, `hits` what eviction keeps, and `plot` draws a result again.
+//! second event loop costs, `hits` what eviction keeps, `bigvalues` what others wait while a large
+//! value goes, `expiry` how late and at what cost keys expire, and `plot` draws a result again.
 
+mod big_values;
+mod client;
 mod document;
+mod expiry;
 mod generator;
 mod hits;
 mod machine;
@@ -41,6 +45,11 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Mode {
+    /// What others wait while a value of millions of elements goes.
+    #[command(name = "bigvalues")]
+    BigValues(BigValues),
+    /// How late, and at what cost, volatile keys are freed.
+    Expiry(Expiry),
     /// Processor time per operation with two event loops, beside one.
     Loops(Compare),
     /// How often a cache of limited memory holds what is asked for.
@@ -122,6 +131,30 @@ struct Hits {
 }
 
 #[derive(Args)]
+struct BigValues {
+    #[command(flatten)]
+    servers: Servers,
+    /// Elements of the value.
+    #[arg(long, default_value_t = 10_000_000)]
+    elements: u64,
+}
+
+#[derive(Args)]
+struct Expiry {
+    #[command(flatten)]
+    servers: Servers,
+    /// Volatile keys, or fields.
+    #[arg(long, default_value_t = 10_000_000)]
+    items: u64,
+    /// The time over which they expire.
+    #[arg(long, default_value_t = 100)]
+    seconds: u64,
+    /// Fields of hashes instead of keys.
+    #[arg(long)]
+    fields: bool,
+}
+
+#[derive(Args)]
 struct Plot {
     /// What `--json` wrote.
     from: PathBuf,
@@ -133,6 +166,17 @@ struct Plot {
 pub(crate) fn run(options: &Options) -> Outcome {
     match &options.mode {
         None => compare(&options.compare),
+        Some(Mode::BigValues(options)) => big_values::run(&big_values::Plan {
+            programs: &options.servers.programs()?,
+            elements: options.elements,
+            only: options.servers.only.as_deref(),
+        }),
+        Some(Mode::Expiry(options)) => expiry::run(&expiry::Plan {
+            programs: &options.servers.programs()?,
+            items: options.items.max(1),
+            seconds: options.seconds.max(1),
+            is_fields: options.fields,
+        }),
         Some(Mode::Loops(options)) => loops(options),
         Some(Mode::Hits(options)) => {
             let plot = options.plot.as_deref();
