@@ -165,6 +165,11 @@ impl Mailbox {
         Delivery::Done
     }
 
+    /// Bytes that wait to be taken out.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting.lock().bytes
+    }
+
     /// Says how many bytes the socket has not taken yet.
     pub fn note_unwritten(&self, bytes: usize) {
         self.unwritten.store(bytes, Ordering::Relaxed);

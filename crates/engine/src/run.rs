@@ -352,7 +352,7 @@ impl<'e> Executor<'e> {
         if let Some(transaction) = &mut session.transaction
             && !entry.row.flags.has(Flags::UNQUEUED)
         {
-            transaction.calls.push(QueuedCall::new(entry, argv));
+            transaction.push(QueuedCall::new(entry, argv));
             reply.queued();
             return Flow::Done;
         }

@@ -66,6 +66,8 @@ pub enum Replies {
 #[derive(Default)]
 pub struct Transaction {
     pub calls: Vec<QueuedCall>,
+    /// Bytes that they take.
+    pub memory_bytes: usize,
     /// A call was refused while queueing: EXEC will abort.
     pub is_doomed: bool,
 }
@@ -76,10 +78,26 @@ pub struct QueuedCall {
     pub arguments: ArgvBuffer,
 }
 
+impl Transaction {
+    /// Queues one call more.
+    pub fn push(&mut self, call: QueuedCall) {
+        self.memory_bytes += call.memory_bytes();
+        self.calls.push(call);
+    }
+}
+
 impl QueuedCall {
     /// Copies the arguments.
     pub fn new(entry: &'static Entry, argv: Argv<'_>) -> Self {
         Self { entry, arguments: argv.into() }
+    }
+
+    /// Bytes that it takes, about: each argument has an offset beside its bytes.
+    fn memory_bytes(&self) -> usize {
+        let arguments = self.argv();
+        let bytes: usize =
+            arguments.iter().map(|argument| argument.len() + size_of::<usize>()).sum();
+        size_of::<Self>() + bytes
     }
 
     /// The arguments.

@@ -64,6 +64,7 @@ const JOBS: &[Job] = &[
     |cron| cron.end_pause(),
     |cron| cron.sample_rates(),
     |cron| cron.look_after_clients(),
+    |cron| cron.look_after_clients_memory(),
     |cron| cron.look_after_shards(),
 ];
 
@@ -150,6 +151,12 @@ impl<'s> Cron<'s> {
         rates.bytes_written.sample(sums.bytes_written, now_ns);
         rates.cycles.sample(sums.cycles, now_ns);
         rates.cycles_ns.sample(sums.cycles_ns, now_ns);
+        Duration::from_millis(100)
+    }
+
+    /// `maxmemory-clients`, after the setting itself has changed.
+    fn look_after_clients_memory(&mut self) -> Duration {
+        self.server.host.keep_clients_within_limit();
         Duration::from_millis(100)
     }
 

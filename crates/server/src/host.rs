@@ -147,6 +147,11 @@ impl ServerHost {
         ));
     }
 
+    /// A client is ended because all together take too much memory.
+    pub fn log_client_eviction(&self, record: &ClientRecord) {
+        log::notice(format_args!("Evicting client: {}", Brief(record)));
+    }
+
     /// A client's unfinished request is too long: it is closed.
     pub fn query_limit_reached(&self, connection: &Connection) {
         self.statistics.query_limit_disconnections.fetch_add(1, Relaxed);

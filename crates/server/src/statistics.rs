@@ -13,6 +13,8 @@ pub struct Statistics {
     pub connections_received: AtomicU64,
     /// Refused because there were too many.
     pub connections_rejected: AtomicU64,
+    /// Ended because all clients together took too much memory.
+    pub evicted_clients: AtomicU64,
     /// Closed because of the limit of their output or of their query.
     pub output_limit_disconnections: AtomicU64,
     pub query_limit_disconnections: AtomicU64,
@@ -70,6 +72,7 @@ impl Statistics {
             connections_received: AtomicU64::new(0),
             connections_rejected: AtomicU64::new(0),
             output_limit_disconnections: AtomicU64::new(0),
+            evicted_clients: AtomicU64::new(0),
             query_limit_disconnections: AtomicU64::new(0),
             takeovers: AtomicU64::new(0),
             rates: Mutex::default(),
@@ -114,6 +117,7 @@ impl Statistics {
             &self.connections_received,
             &self.connections_rejected,
             &self.output_limit_disconnections,
+            &self.evicted_clients,
             &self.query_limit_disconnections,
             &self.takeovers,
         ] {

@@ -6,6 +6,7 @@
 use crate::clients::input::Input;
 use crate::clients::outbox::Outbox;
 use crate::clients::record::{ClientRecord, add, flags};
+use crate::clients::registry::Registry;
 use crate::clients::stream::Stream;
 use engine::Session;
 use engine::pubsub::Topic;
@@ -75,7 +76,7 @@ impl Connection {
 
     /// Publishes what has changed since the last batch.
     #[inline]
-    pub fn publish(&self, served: &ServedCounts) {
+    pub fn publish(&self, served: &ServedCounts, registry: &Registry) {
         let counts = &self.record.counts;
         counts.last_active_ns.store(served.now_ns, Relaxed);
         counts.thread.store(served.thread, Relaxed);
@@ -86,7 +87,7 @@ impl Connection {
         counts.input_bytes_free.store(self.input.free() as u64, Relaxed);
         counts.outbox_bytes.store(self.outbox.len() as u64, Relaxed);
         counts.outbox_pieces.store(self.outbox.pieces() as u32, Relaxed);
-        counts.memory_bytes.store(self.memory_bytes() as u64, Relaxed);
+        registry.note_memory(&self.record, self.memory_bytes() as u64);
         let lasting = counts.flags.load(Relaxed) & flags::LASTING;
         counts.flags.store(lasting | self.flags(), Relaxed);
         let command = self.session.last_command.map_or(0, |entry| entry.id + 1);
@@ -104,26 +105,33 @@ impl Connection {
         counts.watched.store(watched as u32, Relaxed);
         let queued = self.session.transaction.as_ref();
         counts.queued.store(queued.map_or(-1, |queued| queued.calls.len() as i64), Relaxed);
+        counts.queued_bytes.store(self.queued_bytes() as u64, Relaxed);
     }
 
     /// Tells others how much the socket has not taken yet.
-    pub fn publish_outbox(&self) {
+    pub fn publish_outbox(&self, registry: &Registry) {
         let counts = &self.record.counts;
         counts.outbox_bytes.store(self.outbox.len() as u64, Relaxed);
         counts.outbox_pieces.store(self.outbox.pieces() as u32, Relaxed);
-        counts.memory_bytes.store(self.memory_bytes() as u64, Relaxed);
+        registry.note_memory(&self.record, self.memory_bytes() as u64);
         if let Some(mailbox) = &self.session.mailbox {
             mailbox.note_unwritten(self.outbox.len());
         }
     }
 
-    /// Everything that is set aside for it, but for queued calls.
+    /// Everything that is set aside for it.
     pub fn memory_bytes(&self) -> usize {
         size_of::<Self>()
             + size_of::<ClientRecord>()
             + self.input.len()
             + self.input.free()
             + self.outbox.memory_bytes()
+            + self.queued_bytes()
+            + self.session.mailbox.as_ref().map_or(0, |mailbox| mailbox.waiting_bytes())
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.session.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes)
     }
 
     fn flags(&self) -> u32 {

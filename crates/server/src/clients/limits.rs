@@ -1,6 +1,9 @@
 //! Limits of unwritten output: who is cut off, and when.
 
-use crate::config::{OutputLimit, Settings};
+use crate::config::{ClientsMemory, OutputLimit, Settings};
+
+/// A lower limit would lock everybody out, whoever wants to raise it included.
+const CLIENTS_BYTES_MAX_MIN: u64 = 128 << 10;
 
 /// The limit of a client's class.
 #[inline]
@@ -24,6 +27,19 @@ pub fn is_over_soft(limit: &OutputLimit, bytes: usize) -> bool {
 pub fn has_lapsed(limit: &OutputLimit, since_ns: u64, now_ns: u64) -> bool {
     let allowed_ns = u64::from(limit.soft_seconds) * 1_000_000_000;
     since_ns != 0 && allowed_ns < now_ns.saturating_sub(since_ns)
+}
+
+/// Bytes that all clients together must not reach; `None` is no limit.
+#[inline]
+pub fn clients_bytes_max(settings: &Settings) -> Option<u64> {
+    let bytes = match settings.maxmemory_clients {
+        ClientsMemory::Bytes(bytes) => bytes,
+        // Of what has no limit a share has none.
+        ClientsMemory::Percent(percent) => {
+            (u128::from(settings.maxmemory) * u128::from(percent) / 100) as u64
+        }
+    };
+    (bytes != 0).then_some(bytes.max(CLIENTS_BYTES_MAX_MIN))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::clients::record::ClientRecord;
 use crate::inbox::{Inboxes, Message};
 use crate::limits;
 use crossbeam_utils::CachePadded;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -17,6 +17,10 @@ pub struct Registry {
     stripes: Box<[CachePadded<Mutex<Stripe>>]>,
     next_id: AtomicU64,
     count: AtomicUsize,
+    /// What all records say, summed up.
+    memory_bytes: CachePadded<AtomicU64>,
+    /// Held by whoever chooses clients to end.
+    eviction: Mutex<()>,
     inboxes: Arc<Inboxes>,
 }
 
@@ -27,6 +31,8 @@ impl Registry {
             stripes: (0..limits::REGISTRY_STRIPES).map(|_| CachePadded::default()).collect(),
             next_id: AtomicU64::new(1),
             count: AtomicUsize::new(0),
+            memory_bytes: CachePadded::default(),
+            eviction: Mutex::default(),
             inboxes,
         }
     }
@@ -60,7 +66,33 @@ impl Registry {
 
     /// Forgets a client.
     pub fn remove(&self, id: u64) {
-        self.stripe(id).lock().remove(&id);
+        let record = self.stripe(id).lock().remove(&id);
+        if let Some(record) = record {
+            self.note_memory(&record, 0);
+        }
+    }
+
+    /// Publishes how many bytes a client takes; only the thread that serves it does.
+    #[inline]
+    pub fn note_memory(&self, record: &ClientRecord, bytes: u64) {
+        let own = &record.counts.memory_bytes;
+        let before = own.load(Relaxed);
+        if before != bytes {
+            own.store(bytes, Relaxed);
+            // It wraps around with a decrease, and back.
+            self.memory_bytes.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        }
+    }
+
+    /// Bytes that all clients take.
+    #[inline]
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.load(Relaxed)
+    }
+
+    /// The right to choose clients to end, unless somebody has it.
+    pub fn begin_eviction(&self) -> Option<MutexGuard<'_, ()>> {
+        self.eviction.try_lock()
     }
 
     /// The record of a client.

@@ -31,7 +31,7 @@ pub use dialect::Dialect;
 pub use error::{ConfigError, FatalError, LoadError};
 pub use machine::Machine;
 pub use rewrite::RewriteError;
-pub use settings::{Bind, Settings, ShutdownWords, SyslogName, allows};
+pub use settings::{Bind, ClientsMemory, Settings, ShutdownWords, SyslogName, allows};
 pub use special::{OutputLimit, SavePoint};
 
 use file::{Content, Directive};

@@ -179,8 +179,16 @@ impl<'s> Turner<'s> {
         let turn = self.turn_after(connection, &served);
         counts.commands = commands.value().wrapping_sub(commands_before);
         counts.now_ns = self.executor.tick_ns();
-        connection.publish(&counts);
+        connection.publish(&counts, &self.server.registry);
+        self.keep_clients_within_limit();
         self.finish(connection, turn, sockets)
+    }
+
+    /// Ends the largest clients if all together take too much.
+    #[inline]
+    fn keep_clients_within_limit(&mut self) {
+        let max = limits::clients_bytes_max(self.settings.load());
+        self.server.host.keep_clients_within(max);
     }
 
     /// Leaves a short reply to be written with others, writes any other.
@@ -366,7 +374,8 @@ impl<'s> Turner<'s> {
     ) -> io::Result<()> {
         let waiting = connection.outbox.len();
         let is_stranger = !connection.session.is_authenticated;
-        connection.publish_outbox();
+        connection.publish_outbox(&self.server.registry);
+        self.keep_clients_within_limit();
         if is_stranger && OUTBOX_BYTES_UNAUTHENTICATED_MAX < waiting {
             self.server.host.output_limit_reached(connection);
             return Err(ErrorKind::OutOfMemory.into());
@@ -392,7 +401,7 @@ impl<'s> Turner<'s> {
         if !limits::is_over_soft(limit, connection.outbox.len()) {
             counts.soft_limit_since_ns.store(0, Relaxed);
         }
-        connection.publish_outbox();
+        connection.publish_outbox(&self.server.registry);
         watch_room(connection, sockets)
     }
 }

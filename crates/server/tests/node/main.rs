@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod client;
+mod clients_memory;
 mod eviction;
 mod program;
 mod pubsub;

@@ -331,7 +331,7 @@ fn stats(text: &mut String, facts: &Facts<'_>) {
         "expired_stale_perc": "0.00", "expired_time_cap_reached_count": 0,
         "expired_keys_with_volatile_items_stale_perc": "0.00",
         "expire_cycle_cpu_milliseconds": 0,
-        "evicted_keys": facts.sum(|thread| &thread.keys_evicted), "evicted_clients": 0,
+        "evicted_keys": facts.sum(|thread| &thread.keys_evicted), "evicted_clients": facts.host.statistics.evicted_clients.load(Relaxed),
         "evicted_scripts": facts.engine.scripts.measure().2,
         "total_eviction_exceeded_time": 0, "current_eviction_exceeded_time": 0,
         "keyspace_hits": facts.sum(|thread| &thread.keyspace_hits),
