@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use base::hash::KeyedHash;
 use base::rand::Rng;
+use smallvec::SmallVec;
 
 use super::expiry::{Deadlines, Due};
 use crate::layout::Key;
@@ -28,6 +29,8 @@ use crate::types::string;
 /// Records that a call of [`Database::expire_due`] may move on for each entry that it may remove:
 /// about the same time.
 const RECORDS_PER_ENTRY: usize = 16;
+/// Records that are handled together.
+const DUE_BATCH: usize = 16;
 /// Stale records that a pass looks up whenever a record is added.
 const PASS_STEP: usize = 2;
 /// Buckets whose entries are freed in one piece.
@@ -342,11 +345,24 @@ impl Database {
         deadlines.advance(now_ms);
         let mut budget = max.saturating_mul(RECORDS_PER_ENTRY);
         let mut removed = 0;
+        let mut batch: SmallVec<[Due; DUE_BATCH]> = SmallVec::new();
         while removed < max {
+            // Two cache misses a key, most of what this costs, are awaited for all of them at once.
             let Some(deadlines) = &mut self.deadlines else { break };
-            let Some(due) = deadlines.next_due(&mut budget) else { break };
-            budget = budget.saturating_sub(RECORDS_PER_ENTRY - 1);
-            removed += self.settle(due, now_ms, max - removed, &mut out);
+            while batch.len() < DUE_BATCH.min(max - removed)
+                && let Some(due) = deadlines.next_due(&mut budget)
+            {
+                budget = budget.saturating_sub(RECORDS_PER_ENTRY - 1);
+                batch.push(due);
+            }
+            if batch.is_empty() {
+                break;
+            }
+            batch.iter().for_each(|due| self.table.prefetch_buckets(due.prefix));
+            batch.iter().for_each(|due| self.table.prefetch_items(due.prefix));
+            for due in batch.drain(..) {
+                removed += self.settle(due, now_ms, max.saturating_sub(removed), &mut out);
+            }
         }
         self.publish();
         removed

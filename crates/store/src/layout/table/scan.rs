@@ -19,7 +19,7 @@ use base::rand::Rng;
 
 use super::array::{Array, Place};
 use super::bucket::FINGERPRINT_SHIFT;
-use super::{Item, SLOT_COUNT, Site, Table, pointer};
+use super::{BUCKET_SIZE, Item, SLOT_COUNT, Site, Table, pointer};
 use crate::layout::prefetch::prefetch_line;
 
 /// Bits of a cursor; the rest is the caller's, for instance for the shard.
@@ -172,6 +172,31 @@ impl<T: Item> Table<T> {
         let mut stashed = self.stash.range((prefix.lowest(), 0)..=(prefix.highest(), u64::MAX));
         let (hash, address) = stashed.find(|(_, address)| !is_wanted(*address))?;
         Some(Site::Stash(*hash, *address))
+    }
+
+    /// Asks for the first bucket that an item whose hash begins so may be in.
+    #[inline]
+    pub(crate) fn prefetch_buckets(&self, prefix: HashPrefix) {
+        let array = self.array_of(prefix);
+        let bucket = array.address().wrapping_add(array.home(prefix.lowest()) * BUCKET_SIZE);
+        prefetch_line(bucket);
+    }
+
+    /// Asks for the items whose hash begins so, once their bucket has come.
+    #[inline]
+    pub(crate) fn prefetch_items(&self, prefix: HashPrefix) {
+        let array = self.array_of(prefix);
+        for place in with_prefix(array, prefix) {
+            prefetch_line(pointer(array.at(place).address()).as_ptr());
+        }
+    }
+
+    /// The array in which most items are whose hash begins so.
+    fn array_of(&self, prefix: HashPrefix) -> &Array {
+        match &self.migration {
+            Some(migration) if migration.is_in_old(prefix.lowest()) => migration.old(),
+            _ => &self.array,
+        }
     }
 
     /// Some item, by trying slots.
