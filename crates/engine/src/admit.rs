@@ -32,8 +32,14 @@ fn is_http(argv: Argv<'_>) -> bool {
     })
 }
 
-/// All checks that a call from a client must pass.
-pub fn admit(settings: &Settings, session: &Session, entry: &Entry, argv: Argv<'_>) -> Outcome {
+/// All checks that a call from a client must pass. `is_memory_short`: and nothing may be evicted.
+pub fn admit(
+    settings: &Settings,
+    session: &Session,
+    entry: &Entry,
+    argv: Argv<'_>,
+    is_memory_short: bool,
+) -> Outcome {
     if settings.dialect.differences().asks_for_password_first {
         authentication(session, entry)?;
     }
@@ -41,7 +47,7 @@ pub fn admit(settings: &Settings, session: &Session, entry: &Entry, argv: Argv<'
     protection(settings, session, entry)?;
     authentication(session, entry)?;
     transaction(settings, session, entry)?;
-    memory(settings, session, entry)?;
+    memory(session, entry, is_memory_short)?;
     subscription(session, entry)
 }
 
@@ -126,8 +132,8 @@ pub fn is_memory_full(settings: &Settings) -> bool {
     limit != 0 && limit < base::memory::allocated()
 }
 
-fn memory(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
-    if !is_memory_short(settings) {
+fn memory(session: &Session, entry: &Entry, is_memory_short: bool) -> Outcome {
+    if !is_memory_short {
         return Ok(());
     }
     let grows = |e: &Entry| e.row.flags.has(Flags::DENYOOM);

@@ -50,6 +50,8 @@ pub struct Data<'e> {
     /// Whether keys past their deadline are removed when met (off while replaying).
     pub rng: Rng,
     pub statistics: &'e ThreadStatistics,
+    /// Whether the present call began with too little memory, and nothing to evict.
+    pub is_memory_short: bool,
     /// Changes of the present call: 0 means that nothing follows from it.
     pub changes: u64,
     /// Where subscribers are told what happened.
@@ -82,6 +84,7 @@ impl<'e> Data<'e> {
             is_lrm: false,
             rng: Rng::new(seed),
             statistics,
+            is_memory_short: false,
             changes: 0,
             notices,
             ready: Vec::new(),

@@ -30,8 +30,6 @@ const SAMPLE_FACTOR: usize = 4;
 const PLACES_MAX: usize = 64;
 /// Keys that one call evicts at most: the next one goes on.
 const VICTIMS_MAX: usize = 1024;
-/// Shards that are tried in a row without finding a victim, per shard that there is.
-const ROUNDS_MAX: usize = 2;
 /// Turns of freeing what waits that one call takes at most: about a millisecond.
 const HELP_TURNS: usize = 5;
 /// How much more idle a key counts that was written and not used since.
@@ -45,6 +43,17 @@ struct Victim {
     key: SmallVec<[u8; 64]>,
 }
 
+/// What a shard had to give.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Somebody else has it.
+    Busy,
+    /// No key that may go.
+    Nothing,
+    /// A key, which is gone.
+    Victim,
+}
+
 /// What makes one key less wanted than another.
 struct Ranking {
     policy: MemoryPolicy,
@@ -54,27 +63,37 @@ struct Ranking {
 }
 
 impl Executor<'_> {
-    /// Evicts keys until memory is within its limit, or nothing may go. To be called inside the
-    /// gate, without locks.
+    /// Evicts keys until memory is within its limit. To be called inside the gate, without locks.
+    /// Says whether memory stays short because nothing more may go: others may have filled it up
+    /// again meanwhile, which is their business.
     #[cold]
-    pub(crate) fn make_room(&mut self) {
+    pub(crate) fn make_room(&mut self) -> bool {
         base::memory::flush();
         self.help_reclaiming();
-        let Some(ranking) = Ranking::new(&self.settings, self.wall_ms) else { return };
+        let Some(ranking) = Ranking::new(&self.settings, self.wall_ms) else {
+            return admit::is_memory_short(&self.settings);
+        };
         let shards = self.engine.keyspace.locks().len();
-        let (mut evicted, mut fruitless) = (0, 0);
-        while admit::is_memory_short(&self.settings)
-            && evicted < VICTIMS_MAX
-            && fruitless < ROUNDS_MAX * shards
-        {
-            let index = self.data.rng.below(shards as u64) as usize;
-            if self.evict_from(index, &ranking) {
-                (evicted, fruitless) = (evicted + 1, 0);
-                base::memory::flush();
-            } else {
-                fruitless += 1;
+        let (mut evicted, mut fruitless, mut busy) = (0, 0, 0);
+        let mut index = self.data.rng.below(shards as u64) as usize;
+        while admit::is_memory_short(&self.settings) && evicted < VICTIMS_MAX {
+            if fruitless + busy == shards {
+                // Each was looked at once. Those that somebody has may have something.
+                return busy == 0;
             }
+            match self.evict_from(index, &ranking) {
+                Found::Busy => busy += 1,
+                Found::Nothing => fruitless += 1,
+                Found::Victim => {
+                    (evicted, fruitless, busy) = (evicted + 1, 0, 0);
+                    base::memory::flush();
+                    index = self.data.rng.below(shards as u64) as usize;
+                    continue;
+                }
+            }
+            index = (index + 1) % shards;
         }
+        false
     }
 
     /// What was evicted before has to be freed too: while too much of that waits, this thread does
@@ -91,15 +110,19 @@ impl Executor<'_> {
     }
 
     /// Evicts one key from a shard, if the shard is free and has one that may go.
-    fn evict_from(&mut self, index: usize, ranking: &Ranking) -> bool {
+    fn evict_from(&mut self, index: usize, ranking: &Ranking) -> Found {
         let lock = &self.engine.keyspace.locks()[index];
-        let Some(mut shard) = lock.try_lock(self.tick_ns) else { return false };
+        let Some(mut shard) = lock.try_lock(self.tick_ns) else { return Found::Busy };
         let LockedShard { data, watched, waiting } = &mut *shard;
-        let Some(db) = some_database(data, &mut self.data.rng) else { return false };
+        let Some(db) = some_database(data, ranking, &mut self.data.rng) else {
+            return Found::Nothing;
+        };
         let database = data.database(db);
-        let Some(victim) = ranking.worst(database, &mut self.data.rng) else { return false };
+        let Some(victim) = ranking.worst(database, &mut self.data.rng) else {
+            return Found::Nothing;
+        };
         let key = Key { bytes: &victim.key, hash: self.engine.keyspace.hash(&victim.key) };
-        let Some(entry) = database.remove(key) else { return false };
+        let Some(entry) = database.remove(key) else { return Found::Nothing };
         let mut nudged = Vec::new();
         waiting.removed(db, key, &mut nudged);
         data::follow(watched, &mut self.data.notices, db, key.bytes, events::EVICTED);
@@ -108,13 +131,17 @@ impl Executor<'_> {
         self.data.statistics.keys_evicted.add(1);
         self.data.statistics.changes.add(1);
         data::free(self.data.reclaim(), entry);
-        true
+        Found::Victim
     }
 }
 
-/// A database of the shard, each key equally likely to be in it.
-fn some_database(shard: &store::Shard, rng: &mut Rng) -> Option<usize> {
-    let len = |db: usize| shard.database_ref(db).len() as u64;
+/// A database of the shard, each key that may go equally likely to be in it.
+fn some_database(shard: &store::Shard, ranking: &Ranking, rng: &mut Rng) -> Option<usize> {
+    let len = |db: usize| {
+        let database = shard.database_ref(db);
+        let is_volatile_only = ranking.policy.is_volatile();
+        (if is_volatile_only { database.volatile_len() } else { database.len() }) as u64
+    };
     let total: u64 = (0..shard.database_count()).map(len).sum();
     let mut place = rng.below(total.max(1));
     (0..shard.database_count()).find(|db| {

@@ -338,10 +338,9 @@ impl<'e> Executor<'e> {
     ) -> Flow {
         session.last_command = Some(entry);
         self.data.statistics.begin(entry.id);
-        if admit::is_memory_full(&self.settings) {
-            self.make_room();
-        }
-        if let Err(error) = admit::admit(&self.settings, session, entry, argv) {
+        self.data.is_memory_short = admit::is_memory_full(&self.settings) && self.make_room();
+        let is_short = self.data.is_memory_short;
+        if let Err(error) = admit::admit(&self.settings, session, entry, argv, is_short) {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
         }

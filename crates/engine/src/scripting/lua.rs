@@ -250,7 +250,7 @@ impl Run<'_, '_, '_> {
             return Err(CommandError::ScriptReadOnly);
         }
         let may_grow = self.allows_oom || !entry.row.flags.has(Flags::DENYOOM);
-        if !may_grow && ctx.data.changes == 0 && admit::is_memory_short(ctx.settings) {
+        if !may_grow && ctx.data.changes == 0 && ctx.data.is_memory_short {
             return Err(CommandError::OutOfMemory);
         }
         Ok(entry)

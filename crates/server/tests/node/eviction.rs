@@ -4,12 +4,14 @@ use crate::client::request;
 use crate::program::Program;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const LIMIT: usize = 24 << 20;
 
 /// A server with a limit and a policy, and a client of it.
 struct Limited {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     _program: Program,
     stream: BufReader<UnixStream>,
 }
@@ -34,7 +36,11 @@ impl Limited {
         let mut program = Program::start(&options, folder.path());
         program.wait_for("Ready to accept connections unix");
         let stream = BufReader::new(UnixStream::connect(&socket).unwrap());
-        Self { _folder: folder, _program: program, stream }
+        Self { folder, _program: program, stream }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
     }
 
     /// One request; its reply's first line without the line end.
@@ -116,6 +122,135 @@ fn a_large_value_that_was_deleted_makes_room_at_once() {
     assert_eq!(server.info("lazyfreed_objects"), 5_010);
     assert_eq!(server.ask(&[b"CONFIG", b"RESETSTAT"]), "+OK");
     assert_eq!(server.info("lazyfreed_objects"), 0);
+}
+
+/// Clients that write at once, and requests that each has on the way.
+const WRITERS: usize = 50;
+const PIPELINE: usize = 20;
+/// What they can have in flight beyond the limit: each a request, and each thread what it has not
+/// yet counted.
+const SLACK: usize = WRITERS * (20 << 10);
+
+/// Fifty clients write as fast as they can, large values too, while another looks at the memory.
+#[test]
+fn fifty_writers_do_not_get_above_the_limit() {
+    let policies = [
+        "allkeys-lru",
+        "allkeys-lfu",
+        "allkeys-lrm",
+        "allkeys-random",
+        "volatile-lru",
+        "volatile-lfu",
+        "volatile-lrm",
+        "volatile-ttl",
+        "volatile-random",
+        "noeviction",
+    ];
+    for policy in policies {
+        let mut server = Limited::new(policy);
+        let is_over = AtomicBool::new(false);
+        let refused = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..WRITERS)
+                .map(|writer| {
+                    let stream = UnixStream::connect(server.socket()).unwrap();
+                    let is_over = &is_over;
+                    scope.spawn(move || write_all_the_time(stream, writer, is_over))
+                })
+                .collect();
+            let mut most = 0;
+            while server.info("total_commands_processed") < 40_000 {
+                most = most.max(server.info("used_memory"));
+            }
+            is_over.store(true, Relaxed);
+            let refused: usize = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
+            assert!(most <= LIMIT + SLACK, "{policy}: {most}");
+            assert!(LIMIT / 2 < most, "{policy}: {most}");
+            refused
+        });
+        if policy == "noeviction" {
+            assert!(0 < refused);
+        } else {
+            assert!(500 < server.info("evicted_keys"), "{policy}");
+            assert_eq!(refused, 0, "{policy}");
+        }
+    }
+}
+
+/// Writes strings and large values, each with a deadline; says how many were refused.
+fn write_all_the_time(stream: UnixStream, writer: usize, is_over: &AtomicBool) -> usize {
+    let mut stream = BufReader::new(stream);
+    let (value, deadline) = ([b'x'; 1000], [&b"EX"[..], b"1000"]);
+    let mut refused = 0;
+    for round in 0.. {
+        if is_over.load(Relaxed) {
+            break;
+        }
+        let mut requests = Vec::new();
+        for number in 0..PIPELINE {
+            let key = format!("{writer}:{}", round * PIPELINE + number);
+            requests.extend(request(&[b"SET", key.as_bytes(), &value, deadline[0], deadline[1]]));
+        }
+        // A list of 2,000 elements grows and is replaced by the next.
+        let list = format!("large:{writer}:{}", round / 100);
+        let mut push: Vec<&[u8]> = vec![b"RPUSH", list.as_bytes()];
+        push.extend(std::iter::repeat_n(&value[..100], 20));
+        requests.extend(request(&push));
+        requests.extend(request(&[b"EXPIRE", list.as_bytes(), b"1000"]));
+        stream.get_mut().write_all(&requests).unwrap();
+        for _ in 0..PIPELINE + 2 {
+            let mut line = String::new();
+            stream.read_line(&mut line).unwrap();
+            refused += usize::from(line.starts_with("-OOM"));
+        }
+    }
+    refused
+}
+
+/// `noeviction` refuses what may take more memory, wherever that is asked for, and nothing else.
+#[test]
+fn what_takes_memory_is_refused_and_nothing_else() {
+    const OOM: &str = "-OOM command not allowed when used memory > 'maxmemory'.";
+    let mut server = Limited::new("noeviction");
+    assert_eq!(server.ask(&[b"SET", b"key", b"1"]), "+OK");
+    assert_eq!(server.ask(&[b"RPUSH", b"list", b"a", b"b", b"c"]), ":3");
+    assert_eq!(server.ask(&[b"CONFIG", b"SET", b"maxmemory", b"1000"]), "+OK");
+    let refused: &[&[&[u8]]] = &[
+        &[b"SET", b"key", b"2"],
+        &[b"INCR", b"key"],
+        &[b"APPEND", b"key", b"2"],
+        &[b"RPUSH", b"list", b"d"],
+        &[b"LMOVE", b"list", b"list", b"LEFT", b"RIGHT"],
+        &[b"SORT", b"list", b"ALPHA", b"STORE", b"other"],
+        &[b"COPY", b"key", b"other"],
+        &[b"SUNIONSTORE", b"other", b"nothing"],
+        &[b"PFADD", b"other", b"a"],
+        &[b"BLMOVE", b"list", b"list", b"LEFT", b"RIGHT", b"1"],
+    ];
+    for words in refused {
+        assert_eq!(server.ask(words), OOM, "{}", words[0].escape_ascii());
+    }
+    let allowed: &[(&[&[u8]], &str)] = &[
+        (&[b"EXPIRE", b"key", b"100"], ":1"),
+        (&[b"LPOP", b"list"], "$1"),
+        (&[b"RENAME", b"key", b"other"], "+OK"),
+        (&[b"MOVE", b"other", b"1"], ":1"),
+        (&[b"LTRIM", b"list", b"0", b"0"], "+OK"),
+        (&[b"PUBLISH", b"channel", b"message"], ":0"),
+        (&[b"DEL", b"list"], ":1"),
+        (&[b"MULTI"], "+OK"),
+    ];
+    for (words, expected) in allowed {
+        assert_eq!(server.ask(words), *expected, "{}", words[0].escape_ascii());
+        if expected.starts_with('$') {
+            server.line();
+        }
+    }
+    // What is queued is refused when it is queued, and the whole is then.
+    assert_eq!(server.ask(&[b"SET", b"key", b"1"]), OOM);
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.";
+    assert_eq!(server.ask(&[b"EXEC"]), aborted);
+    assert_eq!(server.ask(&[b"CONFIG", b"SET", b"maxmemory", b"0"]), "+OK");
+    assert_eq!(server.ask(&[b"SET", b"key", b"1"]), "+OK");
 }
 
 #[test]
