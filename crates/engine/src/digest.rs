@@ -113,7 +113,12 @@ impl Digest {
                 for item in sorted_set::all(entry.form::<LargeSortedSet>()) {
                     let mut digest = Self::default();
                     digest.mix(item.member);
-                    digest.mix(digits.format(item.score));
+                    // Here whole numbers are not printed in full.
+                    let is_short = item.score.is_finite() && item.score != 0.0;
+                    digest.mix(match is_short {
+                        true => digits.format_short(item.score),
+                        false => digits.format(item.score),
+                    });
                     self.add(&digest.0);
                 }
             }

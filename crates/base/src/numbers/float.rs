@@ -71,6 +71,13 @@ impl FloatBuffer {
         if whole.unsigned_abs() <= 1 << 62 && whole as f64 == value {
             return self.integer.format(whole);
         }
+        self.format_short(value)
+    }
+
+    /// The text of a finite `value` that is not zero, as [`Self::format`] gives it for others than whole
+    /// numbers: `1e+8`.
+    pub fn format_short(&mut self, value: f64) -> &[u8] {
+        debug_assert!(value.is_finite() && value != 0.0, "{value} has a text of its own");
         let mut writer = Writer { bytes: &mut self.bytes, len: 0 };
         if value < 0.0 {
             writer.push(b'-');
