@@ -62,6 +62,7 @@ pub enum StreamError {
         container: &'static str,
         name: Box<str>,
     },
+    TrimMissing,
     TrimTwice,
     Unbalanced {
         command: &'static str,
@@ -125,6 +126,7 @@ impl StreamError {
             Self::SetIdBelowTop => {
                 "ERR The ID specified in XSETID is smaller than the target stream top item"
             }
+            Self::TrimMissing => "ERR syntax error, XTRIM must be called with a trimming strategy",
             Self::TrimTwice => {
                 "ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
             }

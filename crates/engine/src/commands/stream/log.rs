@@ -248,7 +248,7 @@ pub(super) fn xtrim(ctx: &mut Ctx<'_, '_>) -> Outcome {
             return Err(CommandError::Syntax);
         }
     }
-    let rule = options.rule(ctx.settings.types.stream)?.ok_or(CommandError::Syntax)?;
+    let rule = options.required_rule(ctx.settings.types.stream)?;
     let key = ctx.key(1);
     let count = trim(ctx, key, rule)?;
     if 0 < count {

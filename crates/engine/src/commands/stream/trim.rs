@@ -66,10 +66,19 @@ impl TrimOptions {
         args.required()
     }
 
+    /// What was said, for a command that does nothing else.
+    pub(super) fn required_rule(self, limits: StreamLimits) -> Result<TrimRule, CommandError> {
+        let is_said = self.trim.is_some() || self.limit.is_some_and(|limit| limit != 0);
+        let rule = if is_said { self.rule(limits)? } else { None };
+        rule.ok_or_else(|| StreamError::TrimMissing.into())
+    }
+
     /// What was said, once all is known.
     pub(super) fn rule(self, limits: StreamLimits) -> Result<Option<TrimRule>, CommandError> {
         let Some(trim) = self.trim else {
             return match self.limit {
+                // A limit of 0 is none, and yet one that was said.
+                Some(0) => Err(StreamError::LimitWithoutApproximation.into()),
                 Some(_) => Err(StreamError::LimitWithoutTrim.into()),
                 None => Ok(None),
             };
