@@ -2,15 +2,35 @@
 
 use base::rand::Rng;
 
-use super::pools;
+use super::pools::Pools;
 use crate::target::version::{Identity, Selector};
 use crate::token;
 
 const GRAMMAR: &str = include_str!("grammar.txt");
 
-/// All forms of commands with their weights.
+/// The family that every stream draws from.
+const ALWAYS: &str = "always";
+/// One stream in so many draws from every family.
+const ALL_FAMILIES_ONCE_IN: u64 = 8;
+const FAMILIES_MAX: usize = 3;
+
+/// All forms of commands that a reference knows, by family.
 pub(super) struct Grammar {
+    families: Vec<Family>,
+}
+
+#[derive(Default)]
+struct Family {
+    name: String,
+    /// Drawn at the beginning of a stream.
+    first: Vec<Vec<Item>>,
+    /// With their weights.
     forms: Vec<(u64, Vec<Item>)>,
+}
+
+/// The families that one stream draws from.
+pub(super) struct Focus<'a> {
+    families: Vec<&'a Family>,
     total: u64,
 }
 
@@ -30,12 +50,17 @@ impl Grammar {
     /// # Errors
     /// When a line of the grammar makes no sense.
     pub(super) fn read(reference: &Identity) -> Result<Self, String> {
-        let mut forms = Vec::new();
+        let mut families: Vec<Family> = Vec::new();
         for line in GRAMMAR.lines() {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
+            if let Some(name) = line.strip_prefix("= ") {
+                families.push(Family { name: name.to_owned(), ..Family::default() });
+                continue;
+            }
             let fail = |what: &str| format!("grammar: {what}: {line}");
+            let family = families.last_mut().ok_or_else(|| fail("a family before it"))?;
             let mut fields = line.splitn(3, '|').map(str::trim);
             let (Some(weight), Some(versions), Some(form)) =
                 (fields.next(), fields.next(), fields.next())
@@ -50,25 +75,74 @@ impl Grammar {
             }
             let mut rest = form;
             let items = items(&mut rest)?;
-            forms.push((weight.parse().map_err(|_| fail("a weight"))?, items));
+            if weight == "first" {
+                family.first.push(items);
+            } else {
+                family.forms.push((weight.parse().map_err(|_| fail("a weight"))?, items));
+            }
         }
-        let total = forms.iter().map(|(weight, _)| weight).sum();
-        Ok(Self { forms, total })
+        Ok(Self { families })
+    }
+
+    /// The settings that streams change.
+    pub(super) fn settings(&self) -> Vec<Vec<u8>> {
+        let name = |items: &Vec<Item>| match items.get(2) {
+            Some(Item::Word(name)) => Some(name.clone()),
+            _ => None,
+        };
+        self.families.iter().flat_map(|family| &family.first).filter_map(name).collect()
+    }
+
+    /// The families of one stream: what `always` holds, and a few others, so that commands meet values
+    /// of their own type.
+    pub(super) fn focus(&self, rng: &mut Rng) -> Focus<'_> {
+        let (mut families, mut others): (Vec<_>, Vec<_>) =
+            self.families.iter().partition(|family| family.name == ALWAYS);
+        if rng.below(ALL_FAMILIES_ONCE_IN) == 0 {
+            families.append(&mut others);
+        }
+        for _ in 0..=rng.index(FAMILIES_MAX) {
+            if !others.is_empty() {
+                families.push(others.swap_remove(rng.index(others.len())));
+            }
+        }
+        let total =
+            families.iter().flat_map(|family| &family.forms).map(|(weight, _)| weight).sum();
+        Focus { families, total }
+    }
+}
+
+impl Focus<'_> {
+    /// The settings of one stream: every second stream has some.
+    pub(super) fn first(&self, pools: &mut Pools) -> Vec<Vec<Vec<u8>>> {
+        if pools.rng.below(2) == 0 {
+            return Vec::new();
+        }
+        let mut commands = Vec::new();
+        for items in self.families.iter().flat_map(|family| &family.first) {
+            if pools.rng.below(2) == 0 {
+                let mut words = Vec::new();
+                expand(items, pools, &mut words);
+                commands.push(words);
+            }
+        }
+        commands
     }
 
     /// One command: mostly of a right form, sometimes damaged.
-    pub(super) fn draw(&self, rng: &mut Rng) -> Vec<Vec<u8>> {
-        let mut at = rng.below(self.total);
-        let form = self.forms.iter().find(|(weight, _)| {
+    pub(super) fn draw(&self, pools: &mut Pools) -> Vec<Vec<u8>> {
+        let mut at = pools.rng.below(self.total);
+        let mut forms = self.families.iter().flat_map(|family| &family.forms);
+        let form = forms.find(|(weight, _)| {
             let is_here = at < *weight;
             at = at.saturating_sub(*weight);
             is_here
         });
         let mut words = Vec::new();
         if let Some((_, items)) = form {
-            expand(items, rng, &mut words);
+            expand(items, pools, &mut words);
         }
-        damage(&mut words, rng);
+        damage(&mut words, pools);
         words
     }
 }
@@ -114,19 +188,19 @@ fn items(rest: &mut &str) -> Result<Vec<Item>, String> {
     }
 }
 
-fn expand(items: &[Item], rng: &mut Rng, words: &mut Vec<Vec<u8>>) {
+fn expand(items: &[Item], pools: &mut Pools, words: &mut Vec<Vec<u8>>) {
     for item in items {
         match item {
             Item::Choice(choices) => {
                 // Options are rather left out, so that most commands are right.
                 let is_optional = choices.first().is_some_and(Vec::is_empty);
-                let index =
-                    if is_optional && rng.below(2) == 0 { 0 } else { rng.index(choices.len()) };
-                expand(&choices[index], rng, words);
+                let is_left_out = is_optional && pools.rng.below(2) == 0;
+                let index = if is_left_out { 0 } else { pools.rng.index(choices.len()) };
+                expand(&choices[index], pools, words);
             }
-            Item::Pool(name) => words.extend(pools::draw(name, rng)),
+            Item::Pool(name) => words.extend(pools.draw(name)),
             Item::Text(text) => words.push(text.clone()),
-            Item::Word(word) => words.push(match rng.below(6) {
+            Item::Word(word) => words.push(match pools.rng.below(6) {
                 0 => word.to_ascii_lowercase(),
                 _ => word.clone(),
             }),
@@ -135,24 +209,33 @@ fn expand(items: &[Item], rng: &mut Rng, words: &mut Vec<Vec<u8>>) {
 }
 
 /// One command in twenty-five loses a word, gains one, or has words exchanged.
-fn damage(words: &mut Vec<Vec<u8>>, rng: &mut Rng) {
-    // Each server has cursors of its own; all but 0 mean nothing to another.
-    // And of a set one takes any member, but all of them are the same.
-    let is_whole = |word: &Vec<u8>| {
-        [&b"scan"[..], b"sscan", b"spop"].iter().any(|name| word.eq_ignore_ascii_case(name))
-    };
-    if words.len() < 2 || words.first().is_some_and(is_whole) || rng.below(25) != 0 {
+fn damage(words: &mut Vec<Vec<u8>>, pools: &mut Pools) {
+    if words.len() < 2 || is_fragile(words) || pools.rng.below(25) != 0 {
         return;
     }
     // The first word stays: what it is decides how replies are compared.
-    let index = 1 + rng.index(words.len() - 1);
-    match rng.below(4) {
+    let index = 1 + pools.rng.index(words.len() - 1);
+    match pools.rng.below(4) {
         0 => drop(words.remove(index)),
-        1 => words.extend(pools::draw("value", rng)),
+        1 => words.extend(pools.draw("value")),
         2 => {
-            let other = 1 + rng.index(words.len() - 1);
+            let other = 1 + pools.rng.index(words.len() - 1);
             words.swap(index, other);
         }
-        _ => words[index] = pools::draw("int", rng).concat(),
+        _ => words[index] = pools.draw("int").concat(),
     }
+}
+
+/// Commands that another word would make incomparable.
+fn is_fragile(words: &[Vec<u8>]) -> bool {
+    // Each server has cursors of its own; all but 0 mean nothing to another.
+    // And of a set one takes any member, but all of them are the same.
+    // And ZRANK has one more argument in newer servers, which ends a transaction in older ones.
+    const NAMES: [&[u8]; 7] =
+        [b"scan", b"sscan", b"hscan", b"zscan", b"spop", b"zrank", b"zrevrank"];
+    // Ranges of members mean something only where all scores are the same, and a geohash is no other
+    // number.
+    const KEYS: [&[u8]; 3] = [b"lex", b"geo", b"geo2"];
+    NAMES.iter().any(|name| words[0].eq_ignore_ascii_case(name))
+        || words.iter().any(|word| KEYS.contains(&&word[..]))
 }
