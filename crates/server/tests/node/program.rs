@@ -133,13 +133,15 @@ fn a_broken_process_leaves_a_report() {
     for (name, number) in [("-SEGV", 11), ("-BUS", 7), ("-FPE", 8), ("-ILL", 4), ("-ABRT", 6)] {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
-        let options = on_socket(socket.to_str().unwrap(), &["--enable-debug-command", "yes"]);
+        let more = ["--enable-debug-command", "yes", "--io-threads", "2"];
+        let options = on_socket(socket.to_str().unwrap(), &more);
         let mut program = Program::start(&options, folder.path());
         program.wait_for("Ready to accept connections unix");
         let mut client = UnixStream::connect(&socket).unwrap();
-        let before = program.worker_count();
+        // A thread has its name only once it runs.
+        wait_until("both loops have their threads", || program.worker_count() == 2);
         client.write_all(b"DEBUG SLEEP 60 KEY a\r\n").unwrap();
-        wait_until("the call runs, and another thread goes on", || before < program.worker_count());
+        wait_until("the call runs, and another thread goes on", || 2 < program.worker_count());
         program.signal(name);
         let (log, signal) = program.finish_by_signal();
         assert_eq!(signal, Some(number), "{log}");
