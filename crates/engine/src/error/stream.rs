@@ -12,6 +12,12 @@ pub enum StreamError {
     ClaimMinIdle(&'static str),
     ClaimOption(&'static str),
     ClaimOptionUnknown(Box<str>),
+    ConfigNothing,
+    /// A number of XCFGSET is not from 1 to `max`.
+    ConfigRange {
+        name: &'static str,
+        max: i64,
+    },
     EntriesAddedNegative,
     EntriesReadNegative,
     Exhausted,
@@ -52,6 +58,10 @@ pub enum StreamError {
     NotPositive(&'static str),
     NumidsMismatch,
     NumidsNotPositive,
+    /// This option lacks this id.
+    OnceEmpty(&'static str, &'static str),
+    OnceTwice,
+    OnceWithId,
     RangeEnd,
     RangeStart,
     SetIdBelowCurrentDeleted,
@@ -79,6 +89,7 @@ impl StreamError {
             Self::AddIdZero => "ERR The ID specified in XADD must be greater than 0-0",
             Self::BusyGroup => "BUSYGROUP Consumer Group name already exists",
             Self::ClaimCountNotPositive => "ERR COUNT must be > 0",
+            Self::ConfigNothing => "ERR At least one parameter must be specified",
             Self::EntriesAddedNegative => "ERR entries_added must be positive",
             Self::EntriesReadNegative => "ERR value for ENTRIESREAD must be positive or -1",
             Self::Exhausted => {
@@ -112,6 +123,8 @@ impl StreamError {
             }
             Self::NumidsMismatch => "ERR The `numids` parameter must match the number of arguments",
             Self::NumidsNotPositive => "ERR Number of IDs must be a positive integer",
+            Self::OnceTwice => "ERR IDMP/IDMPAUTO specified multiple times",
+            Self::OnceWithId => "ERR IDMP/IDMPAUTO can be used only with auto-generated IDs",
             Self::RangeEnd => "ERR invalid end ID for the interval",
             Self::RangeStart => "ERR invalid start ID for the interval",
             Self::SetIdBelowCurrentDeleted => {
@@ -143,6 +156,8 @@ impl StreamError {
             Self::ClaimOptionUnknown(option) => {
                 format!("ERR Unrecognized XCLAIM option '{option}'")
             }
+            Self::ConfigRange { name, max } => format!("ERR {name} must be between 1 and {max}"),
+            Self::OnceEmpty(option, id) => format!("ERR {option} requires a non-empty {id} ID"),
             Self::GroupOption(option) => format!(
                 "ERR The {option} option is only supported by XREADGROUP. You called XREAD instead."
             ),

@@ -61,11 +61,22 @@ pub(super) const DOCS: &[Doc] = &[
             ("6.2.0", "NOMKSTREAM, MINID and LIMIT."),
             ("7.0.0", "Ids of the form ms-*."),
             ("8.2.0", "KEEPREF, DELREF and ACKED."),
+            ("8.6.0", "IDMP and IDMPAUTO."),
         ],
         arguments: &[
             key("key", 0),
             word("nomkstream", "NOMKSTREAM").since("6.2.0").optional(),
             REFERENCES,
+            one_of(
+                "idmp",
+                &[
+                    string("producer-id").after("IDMPAUTO"),
+                    block("idmp-with-pid-iid", &[string("producer-id"), string("idempotent-id")])
+                        .after("IDMP"),
+                ],
+            )
+            .since("8.6.0")
+            .optional(),
             block("trim", TRIM_PARTS).optional(),
             one_of("id-selector", &[word("auto-id", "*"), string("id")]),
             block("data", &[string("field"), string("value")]).multiple(),
@@ -86,6 +97,16 @@ pub(super) const DOCS: &[Doc] = &[
             string("start"),
             integer("count").after("COUNT").optional(),
             word("justid", "JUSTID").optional(),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "xcfgset",
+        summary: "Sets how long and how many ids of producers a stream remembers.",
+        arguments: &[
+            key("key", 0),
+            integer("idmp-duration").after("IDMP-DURATION").optional(),
+            integer("idmp-maxsize").after("IDMP-MAXSIZE").optional(),
         ],
         ..Doc::NEW
     },

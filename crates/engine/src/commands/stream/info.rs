@@ -111,11 +111,12 @@ pub(super) fn stream(ctx: &mut Ctx<'_, '_>) -> Outcome {
             Err(_) => FULL_COUNT,
         });
     }
+    let now_ms = ctx.data.now_ms;
     let form = ctx.data.read_as::<Stream>(ctx.key(2))?.ok_or(CommandError::NoSuchKey)?;
     let stream = stream::look(form);
     match full {
-        Some(count) => reply_full(ctx.reply, stream, count),
-        None => reply_short(ctx.reply, stream),
+        Some(count) => reply_full(ctx.reply, stream, now_ms, count),
+        None => reply_short(ctx.reply, stream, now_ms),
     }
     Ok(())
 }
@@ -125,7 +126,29 @@ fn arguments_error(ctx: &Ctx<'_, '_>) -> CommandError {
     StreamError::SubcommandArguments { container: "XINFO", name }.into()
 }
 
-fn reply_head(reply: &mut Reply, stream: &Stream) {
+/// How many more pairs there are about producers, once there are any.
+fn producer_pairs(stream: &Stream) -> usize {
+    if stream.producers().is_some() { 6 } else { 0 }
+}
+
+fn reply_producers(reply: &mut Reply, stream: &Stream, now_ms: u64) {
+    let Some(producers) = stream.producers() else { return };
+    let (tracked, iids) = producers.measure(now_ms);
+    let pairs = [
+        ("idmp-duration", i64::from(producers.duration_s())),
+        ("idmp-maxsize", i64::from(producers.iids_max())),
+        ("pids-tracked", tracked as i64),
+        ("iids-tracked", iids as i64),
+        ("iids-added", producers.added() as i64),
+        ("iids-duplicates", producers.duplicates() as i64),
+    ];
+    for (name, number) in pairs {
+        reply.bulk(name.as_bytes());
+        reply.integer(number);
+    }
+}
+
+fn reply_head(reply: &mut Reply, stream: &Stream, now_ms: u64) {
     let chunks = stream.log().chunks_len() as i64;
     reply.bulk(b"length");
     reply.integer(stream.log().len() as i64);
@@ -141,11 +164,12 @@ fn reply_head(reply: &mut Reply, stream: &Stream) {
     reply.integer(stream.entries_added() as i64);
     reply.bulk(b"recorded-first-entry-id");
     reply_id(reply, stream.first_id());
+    reply_producers(reply, stream, now_ms);
 }
 
-fn reply_short(reply: &mut Reply, stream: &Stream) {
-    reply.map(10);
-    reply_head(reply, stream);
+fn reply_short(reply: &mut Reply, stream: &Stream, now_ms: u64) {
+    reply.map(10 + producer_pairs(stream));
+    reply_head(reply, stream, now_ms);
     reply.bulk(b"groups");
     reply.integer(stream.groups_len() as i64);
     let (first, last) = (stream.log().first(), stream.log().last());
@@ -158,9 +182,9 @@ fn reply_short(reply: &mut Reply, stream: &Stream) {
     }
 }
 
-fn reply_full(reply: &mut Reply, stream: &Stream, count: usize) {
-    reply.map(9);
-    reply_head(reply, stream);
+fn reply_full(reply: &mut Reply, stream: &Stream, now_ms: u64, count: usize) {
+    reply.map(9 + producer_pairs(stream));
+    reply_head(reply, stream, now_ms);
     reply.bulk(b"entries");
     reply_entries(reply, stream.log().range(Id::MIN, Id::MAX).take(count));
     reply.bulk(b"groups");

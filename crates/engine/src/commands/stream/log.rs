@@ -1,6 +1,7 @@
 //! Entries: XADD, XDEL, XDELEX, XLEN, XRANGE, XREVRANGE, XSETID, XTRIM.
 
 use super::id::{self, NewId};
+use super::once::Once;
 use super::reply::{reply_entries, reply_id};
 use super::trim::{Deletions, TrimOptions, check_ids, ids};
 use crate::args::Args;
@@ -11,16 +12,19 @@ use crate::events;
 use store::types::stream::{self, Deletion, Id, References, Stream, TrimRule};
 use store::{Form, Key, Large};
 
-/// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [MAXLEN | MINID [= | ~] threshold
-/// [LIMIT count]] * | id field value [field value …]` → the id of the new entry; null if there is
-/// no stream and none is to be made. O(1), and O(entries removed).
+/// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO producer | IDMP producer iid]
+/// [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value …]` → the id of
+/// the new entry, or of the one that this producer has sent already; null if there is no stream and
+/// none is to be made. O(1), and O(entries removed).
 pub(super) fn xadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let limits = ctx.settings.types.stream;
     let mut args = Args::new(ctx.argv, 2);
     let (mut options, mut makes_stream) = (TrimOptions::default(), true);
+    let mut once = None;
     let new_id = loop {
         if args.take("nomkstream") {
             makes_stream = false;
+        } else if Once::take(&mut args, &mut once)? {
         } else if !options.take(&mut args)? {
             let Some(argument) = args.next() else { break None };
             break Some(id::new_id(argument)?);
@@ -32,22 +36,30 @@ pub(super) fn xadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (Some(new_id), true) = (new_id, pairs_are_whole) else {
         return Err(CommandError::WrongArity(ctx.entry.full_name.clone()));
     };
+    if once.is_some() && new_id != NewId::Auto {
+        return Err(StreamError::OnceWithId.into());
+    }
     if new_id == NewId::Given(Id::MIN) {
         return Err(StreamError::AddIdZero.into());
     }
     let (argv, key, now_ms) = (ctx.argv, ctx.key(1), ctx.data.now_ms);
+    let once = once.map(|once: Once<'_>| once.known_by(argv, first));
     let add = |home: &mut store::Entry| {
         let stream = stream::open(home);
+        if let Some(id) = once.as_ref().and_then(|once| once.find(stream, now_ms)) {
+            return Ok(Addition::Duplicate(id));
+        }
         let id = id_to_add(stream, new_id, now_ms)?;
         let pairs = (first..argv.len()).step_by(2);
         stream.append(id, pairs.map(|index| (argv.at(index), argv.at(index + 1))), limits);
+        once.iter().for_each(|once| once.remember(stream, id, now_ms));
         let (trimmed, left) = match rule {
             Some(rule) if stream.trims_much(rule) => (0, Some(rule)),
             rule => (rule.map_or(0, |rule| stream.trim(rule)), None),
         };
-        Ok::<_, StreamError>((id, trimmed, left))
+        Ok::<_, StreamError>(Addition::New { id, trimmed, left })
     };
-    let (id, mut trimmed, left) = if makes_stream {
+    let addition = if makes_stream {
         ctx.data.create::<Stream, _>(key, add)?.result?
     } else {
         match ctx.data.change::<Stream, _>(key, add)? {
@@ -58,15 +70,28 @@ pub(super) fn xadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
             }
         }
     };
-    if let Some(rule) = left {
-        trimmed = trim(ctx, key, rule)?;
+    match addition {
+        Addition::Duplicate(id) => reply_id(ctx.reply, id),
+        Addition::New { id, mut trimmed, left } => {
+            if let Some(rule) = left {
+                trimmed = trim(ctx, key, rule)?;
+            }
+            ctx.data.changed(key, events::XADD);
+            if 0 < trimmed {
+                ctx.data.noted(key, events::XTRIM);
+            }
+            reply_id(ctx.reply, id);
+        }
     }
-    ctx.data.changed(key, events::XADD);
-    if 0 < trimmed {
-        ctx.data.noted(key, events::XTRIM);
-    }
-    reply_id(ctx.reply, id);
     Ok(())
+}
+
+/// What XADD has done.
+enum Addition {
+    /// Nothing: this entry was there.
+    Duplicate(Id),
+    /// `left` is what is still to be trimmed.
+    New { id: Id, trimmed: u64, left: Option<TrimRule> },
 }
 
 /// Removes entries; many of them are freed elsewhere.

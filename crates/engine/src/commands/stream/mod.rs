@@ -4,6 +4,7 @@ mod group;
 mod id;
 mod info;
 mod log;
+mod once;
 mod pending;
 mod read;
 mod reply;
@@ -12,6 +13,7 @@ mod trim;
 use crate::command::{Categories, Command, Flags, Group, Origin, Reach};
 use crate::keys::{self, Begin, Find, KeySpec};
 use log::{xadd, xdel, xdelex, xlen, xrange, xrevrange, xsetid, xtrim};
+use once::xcfgset;
 use pending::{xack, xackdel, xautoclaim, xclaim, xnack, xpending};
 use read::{xread, xreadgroup, xreadgroup_reach};
 
@@ -58,6 +60,16 @@ pub(crate) const COMMANDS: &[Command] = &[
         keys: DELETING,
         since: "6.2.0",
         run: xautoclaim,
+        ..ROW
+    },
+    Command {
+        name: "xcfgset",
+        arity: -2,
+        flags: WRITE_FAST,
+        keys: UPDATING,
+        since: "8.6.0",
+        origin: Origin::Ochre,
+        run: xcfgset,
         ..ROW
     },
     Command { name: "xclaim", arity: -6, flags: WRITE_FAST, keys: UPDATING, run: xclaim, ..ROW },

@@ -14,6 +14,7 @@ mod group;
 mod id;
 mod item;
 mod log;
+mod producers;
 mod tree;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use group::{COUNT_MAX, Consumer, ConsumerNumber, Group, Pending};
 pub use id::Id;
 pub use item::Item;
 pub use log::{Log, Range, RangeBack, Trim};
+pub use producers::Producers;
 
 use super::limits::StreamLimits;
 use crate::layout::entry::Kind;
@@ -88,6 +90,8 @@ pub struct Stream {
     max_deleted_id: Id,
     /// Number of entries that were ever added.
     entries_added: u64,
+    /// Who sends entries by ids of their own, once somebody has.
+    producers: Option<Node<Producers>>,
 }
 
 /// What is read where nothing is.
@@ -120,7 +124,8 @@ impl Large for Stream {
     fn memory_bytes(&self) -> usize {
         let names =
             self.groups.iter().map(|(name, group)| name.memory_bytes() + group.memory_bytes());
-        self.log.memory_bytes() + self.groups.memory_bytes() + names.sum::<usize>()
+        let producers = self.producers.as_ref().map_or(0, |producers| producers.memory_bytes());
+        self.log.memory_bytes() + self.groups.memory_bytes() + names.sum::<usize>() + producers
     }
 
     fn is_cheap_to_free(&self) -> bool {
@@ -132,6 +137,11 @@ impl Large for Stream {
     fn crumble(self, rubble: &mut Rubble) {
         self.log.crumble(rubble);
         self.groups.crumble(rubble);
+        if let Some(mut producers) = self.producers
+            && let Some(producers) = producers.content_mut()
+        {
+            std::mem::take(producers).crumble(rubble);
+        }
     }
 }
 
@@ -151,7 +161,13 @@ impl Stream {
             last_id: Id::MIN,
             max_deleted_id: Id::MIN,
             entries_added: 0,
+            producers: None,
         }
+    }
+
+    /// Who sends entries by ids of their own, to change it.
+    pub fn producers_mut(&mut self) -> &mut Producers {
+        self.producers.get_or_insert_default().make_mut()
     }
 
     /// Adds an entry, whose id must be above [`Stream::last_id`].
@@ -257,7 +273,7 @@ impl Stream {
         is_acknowledged: bool,
         mut visit: impl FnMut(Entry<'s>) -> ControlFlow<()>,
     ) -> usize {
-        let Self { log, groups, first_id, last_id, max_deleted_id, entries_added } = self;
+        let Self { log, groups, first_id, last_id, max_deleted_id, entries_added, .. } = self;
         let marks = Marks {
             len: log.len(),
             first_id: *first_id,
@@ -363,6 +379,11 @@ impl Stream {
         self.group(name)?.next_idle_ms(idle_ms, |id| self.log.get(id).is_some())
     }
 
+    /// Who sends entries by ids of their own, once somebody has.
+    pub fn producers(&self) -> Option<&Producers> {
+        self.producers.as_deref()
+    }
+
     /// The entries.
     pub fn log(&self) -> &Log {
         &self.log
@@ -453,6 +474,7 @@ impl Stream {
         self.log.check_invariants();
         self.groups.check_invariants();
         self.groups.iter().for_each(|(_, group)| group.check_invariants());
+        self.producers.iter().for_each(|producers| producers.check_invariants());
         let first = self.log.first().map_or(Id::MIN, |entry| entry.id);
         assert_eq!(first, self.first_id);
         assert!(self.log.last().is_none_or(|entry| entry.id <= self.last_id));
