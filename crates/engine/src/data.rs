@@ -42,7 +42,7 @@ pub struct Data<'e> {
     /// The access clock of a new entry, and what a use leaves in it if it is a time.
     pub access_clock: u32,
     /// How uses are counted, when access clocks hold frequencies.
-    pub frequency: Option<Frequency>,
+    pub frequency: Option<Frequency<'e>>,
     /// Whether reads leave the access clock alone (CLIENT NO-TOUCH).
     pub is_no_touch: bool,
     /// Whether only changes count as use (the LRM policies).
@@ -374,7 +374,7 @@ impl<'e> Data<'e> {
     }
 
     #[inline]
-    fn access_mark(&mut self) -> AccessMark {
+    fn access_mark(&mut self) -> AccessMark<'e> {
         match self.frequency {
             _ if self.is_no_touch => AccessMark::Leave,
             None => AccessMark::Time(self.access_clock),

@@ -10,13 +10,17 @@
 //! sample of twenty finds a key among the worst twentieth on average. A key that was never used
 //! since it was written counts as [`UNUSED_WEIGHT`] times as idle as it is: a scan that passes
 //! through the cache once then pushes out itself rather than what is in use, which makes the LRU
-//! policies hit more often than the true LRU order (`cargo xtask bench hits`).
+//! policies hit more often than the true LRU order (`cargo xtask bench hits`). Under the LFU policies
+//! such keys go first, and of the others a counter is worth less the more of the cache was renewed
+//! since the last use, so that what was popular once does not stay for ever. A key that comes back
+//! soon after it was evicted counts as used.
 
 use crate::admit;
 use crate::data;
 use crate::events;
 use crate::keyspace::LockedShard;
 use crate::lfu::Frequency;
+use crate::moments::Moments;
 use crate::run::Executor;
 use crate::settings::{MemoryPolicy, Settings};
 use base::limits::MEMORY_HANDED_OVER_MAX;
@@ -34,6 +38,14 @@ const VICTIMS_MAX: usize = 1024;
 const HELP_TURNS: usize = 5;
 /// How much more idle a key counts that was written and not used since.
 const UNUSED_WEIGHT: u64 = 2;
+/// Under an LFU policy: what a key that was never used scores, and others never do.
+const UNUSED_SCORE: u64 = 1 << 32;
+/// What each count less than the largest scores, and each moment without use: the cache has to be
+/// renewed by three quarters for a count to be forgotten.
+const COUNT_SCORE: u64 = 25;
+const MOMENT_SCORE: u64 = 2;
+/// A used key counts as used once at least: one that came back after it was evicted does not know.
+const COUNTER_USED: u8 = 6;
 /// Access clocks wrap.
 const CLOCK_MASK: u32 = 0x00ff_ffff;
 
@@ -55,9 +67,9 @@ enum Found {
 }
 
 /// What makes one key less wanted than another.
-struct Ranking {
+struct Ranking<'e> {
     policy: MemoryPolicy,
-    frequency: Option<Frequency>,
+    frequency: Option<Frequency<'e>>,
     access_clock: u32,
     samples: usize,
 }
@@ -70,7 +82,8 @@ impl Executor<'_> {
     pub(crate) fn make_room(&mut self) -> bool {
         base::memory::flush();
         self.help_reclaiming();
-        let Some(ranking) = Ranking::new(&self.settings, self.wall_ms) else {
+        let moments = &self.engine.keyspace.moments;
+        let Some(ranking) = Ranking::new(&self.settings, moments, self.wall_ms) else {
             return admit::is_memory_short(&self.settings);
         };
         let shards = self.engine.keyspace.locks().len();
@@ -110,7 +123,7 @@ impl Executor<'_> {
     }
 
     /// Evicts one key from a shard, if the shard is free and has one that may go.
-    fn evict_from(&mut self, index: usize, ranking: &Ranking) -> Found {
+    fn evict_from(&mut self, index: usize, ranking: &Ranking<'_>) -> Found {
         let lock = &self.engine.keyspace.locks()[index];
         let Some(mut shard) = lock.try_lock(self.tick_ns) else { return Found::Busy };
         let LockedShard { data, watched, waiting } = &mut *shard;
@@ -122,7 +135,11 @@ impl Executor<'_> {
             return Found::Nothing;
         };
         let key = Key { bytes: &victim.key, hash: self.engine.keyspace.hash(&victim.key) };
-        let Some(entry) = database.remove(key) else { return Found::Nothing };
+        let Some(entry) = database.evict(key) else { return Found::Nothing };
+        if ranking.frequency.is_some() {
+            let keyspace = &self.engine.keyspace;
+            keyspace.moments.evicted(self.wall_ms, database.len() * keyspace.locks().len());
+        }
         let mut nudged = Vec::new();
         waiting.removed(db, key, &mut nudged);
         data::follow(watched, &mut self.data.notices, db, key.bytes, events::EVICTED);
@@ -136,7 +153,7 @@ impl Executor<'_> {
 }
 
 /// A database of the shard, each key that may go equally likely to be in it.
-fn some_database(shard: &store::Shard, ranking: &Ranking, rng: &mut Rng) -> Option<usize> {
+fn some_database(shard: &store::Shard, ranking: &Ranking<'_>, rng: &mut Rng) -> Option<usize> {
     let len = |db: usize| {
         let database = shard.database_ref(db);
         let is_volatile_only = ranking.policy.is_volatile();
@@ -151,16 +168,14 @@ fn some_database(shard: &store::Shard, ranking: &Ranking, rng: &mut Rng) -> Opti
     })
 }
 
-impl Ranking {
+impl<'e> Ranking<'e> {
     /// The ranking of a policy; `None` if it evicts nothing.
-    fn new(settings: &Settings, now_ms: u64) -> Option<Self> {
+    fn new(settings: &Settings, moments: &'e Moments, now_ms: u64) -> Option<Self> {
         let policy = settings.memory_policy;
         if policy == MemoryPolicy::NoEviction {
             return None;
         }
-        let frequency = policy
-            .is_lfu()
-            .then(|| Frequency::new(now_ms, settings.lfu_decay_minutes, settings.lfu_log_factor));
+        let frequency = settings.frequency(moments, now_ms);
         let samples = settings.memory_samples * SAMPLE_FACTOR;
         Some(Self { policy, frequency, access_clock: data::access_clock(now_ms), samples })
     }
@@ -196,7 +211,13 @@ impl Ranking {
     /// The higher, the less wanted.
     fn score(&self, entry: EntryRef<'_>, seen: usize) -> u64 {
         if let Some(frequency) = self.frequency {
-            return u64::from(u8::MAX - frequency.counter(entry.access_clock()));
+            let clock = entry.access_clock();
+            let age = u64::from(frequency.age(clock));
+            if !entry.is_used() {
+                return UNUSED_SCORE + age;
+            }
+            let rarity = u64::from(u8::MAX - frequency.counter(clock).max(COUNTER_USED));
+            return COUNT_SCORE * rarity + MOMENT_SCORE * age;
         }
         match self.policy {
             MemoryPolicy::VolatileTtl => u64::MAX - entry.deadline().unwrap_or(u64::MAX),

@@ -1,6 +1,7 @@
 //! All shards with their locks: key → hash → shard.
 
 use crate::blocking::WaitTable;
+use crate::moments::Moments;
 use crate::watch::WatchTable;
 use base::hash::KeyedHash;
 use base::lock::{ShardLock, Wake};
@@ -20,6 +21,8 @@ pub struct Keyspace {
     hints: Arc<[PrefetchHint]>,
     hash: KeyedHash,
     databases: usize,
+    /// The time of access clocks that hold frequencies.
+    pub moments: Moments,
 }
 
 impl Keyspace {
@@ -36,7 +39,7 @@ impl Keyspace {
         };
         let locks =
             (0..shards).map(|i| ShardLock::new(i as u32, shard(i), Arc::clone(wake))).collect();
-        Self { locks, hints, hash: KeyedHash::new(seed), databases }
+        Self { locks, hints, hash: KeyedHash::new(seed), databases, moments: Moments::default() }
     }
 
     /// The one hash of a key, used for its shard and its place in the table.

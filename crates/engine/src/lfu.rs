@@ -1,41 +1,43 @@
 //! How often a key is used, in the 24 bits of its access clock: for the LFU eviction policies.
 //!
 //! ```text
-//! | minutes 16 | counter 8 |
+//! | moment 16 | counter 8 |
 //! ```
 //!
 //! The counter grows with the logarithm of the number of uses: the more it has counted, the less
 //! likely is the next use to count (one in `(counter - 5) × log factor + 1`). It shrinks by one for
-//! every `decay` minutes without use, by the minutes of its last decay, which wrap after 45 days. A
-//! new key begins at 5, so that it is not the first to go.
+//! every `decay` minutes without use, since the moment of its last use ([`Moments`]). A new key
+//! begins at 5.
 
+use crate::moments::Moments;
 use store::EntryMut;
 
 /// Counter of a new key.
 const COUNTER_NEW: u8 = 5;
 
 /// What the settings and the moment say about counting.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Frequency {
-    /// Minutes since 1970, the lower 16 bits.
-    pub now_minutes: u16,
+#[derive(Clone, Copy)]
+pub struct Frequency<'e> {
+    moments: &'e Moments,
+    /// The present moment.
+    now: u16,
     /// Minutes that cost a counter one; 0: it never shrinks.
-    pub decay_minutes: u32,
-    pub log_factor: u32,
+    decay_minutes: u32,
+    log_factor: u32,
 }
 
 /// What a use leaves in an entry's access clock.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum AccessMark {
+#[derive(Clone, Copy)]
+pub enum AccessMark<'e> {
     /// Counts, with this chance (0 to 1) drawn beforehand.
-    Count(Frequency, f64),
+    Count(Frequency<'e>, f64),
     /// Nothing.
     Leave,
     /// The time.
     Time(u32),
 }
 
-impl AccessMark {
+impl AccessMark<'_> {
     /// Marks a use.
     #[inline]
     pub fn apply(self, entry: &mut EntryMut<'_>) {
@@ -50,10 +52,10 @@ impl AccessMark {
     }
 }
 
-impl Frequency {
+impl<'e> Frequency<'e> {
     /// At `now_ms` since 1970.
-    pub fn new(now_ms: u64, decay_minutes: u32, log_factor: u32) -> Self {
-        Self { now_minutes: (now_ms / 60_000) as u16, decay_minutes, log_factor }
+    pub fn new(moments: &'e Moments, now_ms: u64, decay_minutes: u32, log_factor: u32) -> Self {
+        Self { moments, now: moments.now(now_ms), decay_minutes, log_factor }
     }
 
     /// The access clock of a new key.
@@ -75,12 +77,17 @@ impl Frequency {
         if self.decay_minutes == 0 {
             return counter;
         }
-        let passed = u32::from(self.now_minutes.wrapping_sub(then)) / self.decay_minutes;
+        let passed = u32::from(self.moments.minutes_between(then, self.now)) / self.decay_minutes;
         counter.saturating_sub(u8::try_from(passed).unwrap_or(u8::MAX))
     }
 
+    /// Moments since the last use.
+    pub fn age(self, clock: u32) -> u16 {
+        self.now.wrapping_sub((clock >> 8) as u16)
+    }
+
     fn clock(self, counter: u8) -> u32 {
-        u32::from(self.now_minutes) << 8 | u32::from(counter)
+        u32::from(self.now) << 8 | u32::from(counter)
     }
 }
 
@@ -93,29 +100,41 @@ mod tests {
 
     #[test]
     fn a_new_key_decays_to_zero() {
-        let born = Frequency::new(100 * MINUTE_MS, 1, 10);
-        let clock = born.fresh();
-        for (minutes, expected) in [(0, 5), (1, 4), (4, 1), (5, 0), (1000, 0)] {
-            let later = Frequency::new((100 + minutes) * MINUTE_MS, 1, 10);
-            assert_eq!(later.counter(clock), expected, "after {minutes} minutes");
+        let moments = Moments::default();
+        let at = |minutes: u64, decay| Frequency::new(&moments, minutes * MINUTE_MS, decay, 10);
+        let clock = at(100, 1).fresh();
+        for (minutes, expected) in [(100, 5), (101, 4), (104, 1), (105, 0)] {
+            assert_eq!(at(minutes, 1).counter(clock), expected, "in minute {minutes}");
         }
-        assert_eq!(Frequency::new(1000 * MINUTE_MS, 0, 10).counter(clock), 5);
-        assert_eq!(Frequency::new(104 * MINUTE_MS, 2, 10).counter(clock), 3);
+        assert_eq!(at(105, 2).counter(clock), 3);
+        assert_eq!(at(1100, 1).counter(clock), 0);
+        assert_eq!(at(1100, 0).counter(clock), 5);
     }
 
     #[test]
     fn minutes_wrap() {
-        let born = Frequency::new(0xffff * MINUTE_MS, 1, 10);
-        assert_eq!(Frequency::new(0x1_0001 * MINUTE_MS, 1, 10).counter(born.fresh()), 3);
+        let moments = Moments::default();
+        let clock = Frequency::new(&moments, 0xffff * MINUTE_MS, 1, 10).fresh();
+        assert_eq!(Frequency::new(&moments, 0x1_0001 * MINUTE_MS, 1, 10).counter(clock), 3);
+    }
+
+    #[test]
+    fn evictions_age_a_key_and_leave_its_counter() {
+        let moments = Moments::default();
+        let clock = Frequency::new(&moments, MINUTE_MS, 1, 10).fresh();
+        (0..300).for_each(|_| moments.evicted(MINUTE_MS, 1600));
+        let later = Frequency::new(&moments, MINUTE_MS, 1, 10);
+        assert_eq!((later.age(clock), later.counter(clock)), (3, 5));
     }
 
     #[test]
     fn counting_slows_down() {
+        let moments = Moments::default();
         let mut rng = Rng::new(1);
         // The mean of several keys: one key's count is a matter of luck.
         let mut count = |uses: usize, log_factor: u32| {
             const KEYS: u32 = 20;
-            let now = Frequency::new(0, 1, log_factor);
+            let now = Frequency::new(&moments, 0, 1, log_factor);
             let one = |_| {
                 let clock = (0..uses).fold(now.fresh(), |clock, _| now.used(clock, rng.next_f64()));
                 u32::from(now.counter(clock))

@@ -18,6 +18,7 @@ pub mod args;
 pub mod blocking;
 pub mod keyspace;
 pub mod lfu;
+mod moments;
 pub mod pause;
 pub mod pubsub;
 pub mod pushes;

@@ -393,9 +393,7 @@ impl<'e> Executor<'e> {
             now_ms = shard.data.observe_ms(now_ms);
         }
         self.data.now_ms = now_ms;
-        self.data.frequency = self.settings.memory_policy.is_lfu().then(|| {
-            Frequency::new(now_ms, self.settings.lfu_decay_minutes, self.settings.lfu_log_factor)
-        });
+        self.data.frequency = self.settings.frequency(&self.engine.keyspace.moments, now_ms);
         self.data.access_clock =
             self.data.frequency.map_or_else(|| access_clock(now_ms), Frequency::fresh);
         self.data.db = session.db;

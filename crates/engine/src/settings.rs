@@ -2,6 +2,8 @@
 
 use crate::dialect::Dialect;
 use crate::events::Classes;
+use crate::lfu::Frequency;
+use crate::moments::Moments;
 use store::types::limits::Limits;
 
 /// What the server's configuration means to the engine.
@@ -80,6 +82,16 @@ impl MemoryPolicy {
                 | Self::VolatileRandom
                 | Self::VolatileTtl
         )
+    }
+}
+
+impl Settings {
+    /// How uses are counted at `now_ms`, if the policy wants frequencies.
+    #[inline]
+    pub(crate) fn frequency<'e>(&self, moments: &'e Moments, now_ms: u64) -> Option<Frequency<'e>> {
+        self.memory_policy
+            .is_lfu()
+            .then(|| Frequency::new(moments, now_ms, self.lfu_decay_minutes, self.lfu_log_factor))
     }
 }
 

@@ -122,8 +122,8 @@ impl Trace {
                 scanned += 1;
                 return KEYS + scanned % KEYS;
             }
-            let rank = cumulative
-                .partition_point(|sum| *sum < random.fraction() * cumulative[KEYS as usize - 1]);
+            let drawn = random.fraction() * cumulative[KEYS as usize - 1];
+            let rank = cumulative.partition_point(|sum| *sum < drawn);
             // Every so often all keys change their popularity a little.
             let shift =
                 if self == Self::Shifting { position / (requests / 40).max(1) * 500 } else { 0 };

@@ -16,6 +16,7 @@ use base::hash::KeyedHash;
 use base::rand::Rng;
 use smallvec::SmallVec;
 
+use super::evicted::Evicted;
 use super::expiry::{Deadlines, Due};
 use crate::layout::Key;
 use crate::layout::entry::{Entry, EntryMut, EntryRef};
@@ -48,6 +49,8 @@ pub struct Database {
     /// Keys with a deadline, of their own or of a part.
     due_len: usize,
     deadlines: Option<Box<Deadlines>>,
+    /// Keys that were evicted lately, if any were.
+    evicted: Option<Box<Evicted>>,
     /// Whether the queue finds the table's entries: not after it was ordered by another hash.
     indexing: Indexing,
     hints: Arc<[PrefetchHint]>,
@@ -132,6 +135,7 @@ impl Database {
             volatile_len: 0,
             due_len: 0,
             deadlines: None,
+            evicted: None,
             indexing: Indexing { generation: 0, cursor: None },
             hints,
             hint_index,
@@ -206,6 +210,7 @@ impl Database {
             Lookup::Missing(place) => {
                 let mut entry = Entry::string(key.bytes, value, deadline, clock);
                 entry.as_mut().set_expiry_pass(pass);
+                welcome(&mut self.evicted, &mut entry, key.hash);
                 place.insert(entry);
                 self.publish();
                 if deadline.is_some() {
@@ -244,6 +249,7 @@ impl Database {
             }
             Lookup::Missing(place) => {
                 entry.as_mut().set_expiry_pass(pass);
+                welcome(&mut self.evicted, &mut entry, hash);
                 place.insert(entry);
                 self.publish();
                 self.count_times(prefix, Times::default(), after);
@@ -327,6 +333,19 @@ impl Database {
         let times = Times::of(entry.as_ref());
         self.volatile_len -= usize::from(times.deadline.is_some());
         self.due_len -= usize::from(times.due.is_some());
+        Some(entry)
+    }
+
+    /// As [`Self::remove`], because memory is short: should the key come back soon, it counts as
+    /// used ([`EntryRef::is_used`]).
+    pub fn evict(&mut self, key: Key<'_>) -> Option<Entry> {
+        let entry = self.remove(key)?;
+        let keys = self.table.len();
+        let evicted = match self.evicted.take() {
+            Some(evicted) if !evicted.is_misfit(keys) => evicted,
+            _ => Box::new(Evicted::new(keys)),
+        };
+        self.evicted.insert(evicted).note(key.hash);
         Some(entry)
     }
 
@@ -443,7 +462,8 @@ impl Database {
     /// Bytes that the table and the queue of deadlines take, entries not included.
     pub fn memory_bytes(&self) -> usize {
         let deadlines = self.deadlines.as_ref().map_or(0, |deadlines| deadlines.memory_bytes());
-        size_of::<Self>() + self.table.memory_bytes() + deadlines
+        let evicted = self.evicted.as_ref().map_or(0, |evicted| evicted.memory_bytes());
+        size_of::<Self>() + self.table.memory_bytes() + deadlines + evicted
     }
 
     /// About how many bytes it takes with all its entries: some of them are weighed. O(1).
@@ -655,6 +675,16 @@ fn needs_record(before: Option<u64>, after: Option<u64>) -> bool {
         (None, Some(_)) => true,
         // A record that is too early does no harm.
         (Some(before), Some(after)) => Deadlines::is_earlier(after, before),
+    }
+}
+
+/// Marks a new entry as used if its key, with this hash, was evicted lately.
+#[inline]
+fn welcome(evicted: &mut Option<Box<Evicted>>, entry: &mut Entry, hash: u64) {
+    if let Some(evicted) = evicted
+        && evicted.take(hash)
+    {
+        entry.as_mut().set_used();
     }
 }
 

@@ -444,6 +444,13 @@ impl<'a> EntryMut<'a> {
         }
     }
 
+    /// Says that it has been used since it was written.
+    pub fn set_used(&mut self) {
+        let mut header = self.raw.header();
+        header.set_used(true);
+        self.raw.set_header(header);
+    }
+
     /// Gives a string another value if that fits where the old one lies; says whether it did.
     /// Deadline and clock stay.
     #[inline]

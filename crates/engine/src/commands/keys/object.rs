@@ -5,7 +5,6 @@ use crate::commands::common::help::reply_help;
 use crate::commands::common::kind;
 use crate::context::Ctx;
 use crate::error::CommandError;
-use crate::lfu::Frequency;
 
 /// What OBJECT REFCOUNT answers for a value that is shared by everybody.
 const REFCOUNT_SHARED: i64 = i32::MAX as i64;
@@ -27,12 +26,8 @@ pub(super) fn encoding(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `OBJECT FREQ key` → logarithm of how often it is used, under an LFU policy; or null. O(1).
 pub(super) fn freq(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let Some(clock) = access_clock(ctx) else { return Ok(()) };
-    let settings = ctx.settings;
-    if !settings.memory_policy.is_lfu() {
-        return Err(CommandError::LfuNotSelected);
-    }
-    let now = Frequency::new(ctx.data.now_ms, settings.lfu_decay_minutes, settings.lfu_log_factor);
-    ctx.reply.integer(i64::from(now.counter(clock)));
+    let frequency = ctx.data.frequency.ok_or(CommandError::LfuNotSelected)?;
+    ctx.reply.integer(i64::from(frequency.counter(clock)));
     Ok(())
 }
 

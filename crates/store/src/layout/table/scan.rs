@@ -108,11 +108,20 @@ impl<T: Item> Table<T> {
     }
 
     /// Visits about `count` items that are neighbours in the order of the hash, from a random place
-    /// on: fewer at the end, or where few are left.
-    pub fn sample(&self, rng: &mut Rng, count: usize, visit: impl FnMut(T::Ref<'_>)) {
+    /// on; the first is behind the last. Fewer if there are not as many, or where few are left.
+    pub fn sample(&self, rng: &mut Rng, count: usize, mut visit: impl FnMut(T::Ref<'_>)) {
         let is_reordering = self.migration.is_some() && self.salted.is_some();
         let phase = if is_reordering && rng.below(2) == 0 { Phase::Old } else { Phase::Current };
-        self.scan(self.encode(phase, rng.below(POSITION_END)), count, visit);
+        let mut seen = 0;
+        let start = self.encode(phase, rng.below(POSITION_END));
+        let next = self.scan(start, count, |item| {
+            seen += 1;
+            visit(item);
+        });
+        let missing = count.min(self.len).saturating_sub(seen);
+        if next == 0 && 0 < missing {
+            self.scan(0, missing, visit);
+        }
     }
 
     /// Checks what must hold of every table; for tests and debugging.
