@@ -121,14 +121,15 @@ pub fn version_line(dialect: Dialect) -> String {
 /// What `--help` prints.
 pub fn usage(program: &str) -> String {
     format!(
-        "Usage: {program} [FILE] [--SETTING VALUE...]... [-]\n\
+        "Usage: {program} [FILE] [--SETTING VALUE...] [-]\n\
          \n\
-         FILE          read settings from a file\n\
-         -             read settings from standard input, as first or last word\n\
-         --SETTING     set one, over what the file says; CONFIG GET * lists them all\n\
-         -v --version  print the version\n\
-         -h --help     print this text\n\
-         --check-system  look at the machine for what slows the server down\n\
+         \x20 FILE             Read settings from a file\n\
+         \x20 -                Read settings from standard input; the first or the last word\n\
+         \x20 --SETTING VALUE  Set one, over what the file says; as often as needed.\n\
+         \x20                  `CONFIG GET *` lists them all\n\
+         \x20 -v, --version    Print the version\n\
+         \x20 -h, --help       Print this text\n\
+         \x20 --check-system   Look at the machine for what slows the server down\n\
          \n\
          Examples:\n\
          \x20 {program}\n\
