@@ -44,10 +44,7 @@ const REINDEX_STEP: usize = 64;
 /// A part of one numbered database.
 pub struct Database {
     table: Table<Entry>,
-    /// Keys with a deadline.
-    volatile_len: usize,
-    /// Keys with a deadline, of their own or of a part.
-    due_len: usize,
+    counts: Counts,
     deadlines: Option<Box<Deadlines>>,
     /// Keys that were evicted lately, if any were.
     evicted: Option<Box<Evicted>>,
@@ -89,23 +86,57 @@ pub enum Passed<'a> {
     },
 }
 
+/// How many entries have which times.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Keys with a deadline.
+    volatile: usize,
+    /// Keys with a deadline, of their own or of a part.
+    due: usize,
+    /// Hashes with a field that has a deadline.
+    timed_hashes: usize,
+}
+
+impl Counts {
+    #[inline]
+    fn add(&mut self, times: Times) {
+        self.volatile += usize::from(times.deadline.is_some());
+        self.due += usize::from(times.due.is_some());
+        self.timed_hashes += usize::from(times.has_timed_parts);
+    }
+
+    #[inline]
+    fn remove(&mut self, times: Times) {
+        self.volatile -= usize::from(times.deadline.is_some());
+        self.due -= usize::from(times.due.is_some());
+        self.timed_hashes -= usize::from(times.has_timed_parts);
+    }
+}
+
 /// The times that the database knows of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Times {
     deadline: Option<u64>,
     /// The deadline, or that of a part if it is earlier.
     due: Option<u64>,
+    /// Whether a part has a deadline.
+    has_timed_parts: bool,
 }
 
 impl Times {
     #[inline]
     fn of(entry: EntryRef<'_>) -> Self {
-        Self { deadline: entry.deadline(), due: entry.due_ms() }
+        let (deadline, part) = (entry.deadline(), entry.next_deadline_ms());
+        Self {
+            deadline,
+            due: deadline.into_iter().chain(part).min(),
+            has_timed_parts: part.is_some(),
+        }
     }
 
     #[inline]
     fn of_string(deadline: Option<u64>) -> Self {
-        Self { deadline, due: deadline }
+        Self { deadline, due: deadline, has_timed_parts: false }
     }
 }
 
@@ -132,8 +163,7 @@ impl Database {
     pub(crate) fn new(hash: Arc<KeyedHash>, hints: Arc<[PrefetchHint]>, hint_index: usize) -> Self {
         let mut database = Self {
             table: Table::new(hash),
-            volatile_len: 0,
-            due_len: 0,
+            counts: Counts::default(),
             deadlines: None,
             evicted: None,
             indexing: Indexing { generation: 0, cursor: None },
@@ -176,9 +206,9 @@ impl Database {
         match self.table.entry(key) {
             Lookup::Missing(_) => Live::Missing,
             Lookup::Found(place) if place.item().is_expired(now_ms) => {
-                self.volatile_len -= 1;
-                self.due_len -= 1;
-                Live::Expired(place.remove())
+                let entry = place.remove();
+                self.counts.remove(Times::of(entry.as_ref()));
+                Live::Expired(entry)
             }
             Lookup::Found(place) => Live::Found(place.into_mut()),
         }
@@ -287,9 +317,9 @@ impl Database {
         let Lookup::Found(mut place) = self.table.entry(key) else { return Edited::Missing };
         let before = place.item();
         if before.is_expired(now_ms) {
-            self.volatile_len -= 1;
-            self.due_len -= 1;
-            return Edited::Expired(place.remove());
+            let entry = place.remove();
+            self.counts.remove(Times::of(entry.as_ref()));
+            return Edited::Expired(entry);
         }
         let before = Times::of(before);
         let result = place.edit(change);
@@ -330,9 +360,7 @@ impl Database {
     /// Takes a key's entry away.
     pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
         let entry = self.table.remove(key)?;
-        let times = Times::of(entry.as_ref());
-        self.volatile_len -= usize::from(times.deadline.is_some());
-        self.due_len -= usize::from(times.due.is_some());
+        self.counts.remove(Times::of(entry.as_ref()));
         Some(entry)
     }
 
@@ -442,7 +470,13 @@ impl Database {
     /// Number of keys with a deadline.
     #[inline]
     pub fn volatile_len(&self) -> usize {
-        self.volatile_len
+        self.counts.volatile
+    }
+
+    /// Number of hashes with a field that has a deadline.
+    #[inline]
+    pub fn timed_hashes(&self) -> usize {
+        self.counts.timed_hashes
     }
 
     /// Prefetches the entry that may have this hash. Reads the table, so it wants the shard's lock.
@@ -488,19 +522,21 @@ impl Database {
     /// If it does not hold.
     pub fn check_invariants(&self) {
         self.table.check_invariants();
-        let (mut volatile_len, mut due_len) = (0, 0);
+        let (mut volatile_len, mut due_len, mut timed_hashes) = (0, 0, 0);
         let mut cursor = 0;
         loop {
             cursor = self.table.scan(cursor, 1000, |entry| {
                 volatile_len += usize::from(entry.deadline().is_some());
                 due_len += usize::from(entry.due_ms().is_some());
+                timed_hashes += usize::from(entry.next_deadline_ms().is_some());
             });
             if cursor == 0 {
                 break;
             }
         }
-        assert_eq!(self.volatile_len, volatile_len);
-        assert_eq!(self.due_len, due_len);
+        assert_eq!(self.counts.volatile, volatile_len);
+        assert_eq!(self.counts.due, due_len);
+        assert_eq!(self.counts.timed_hashes, timed_hashes);
         if let Some(deadlines) = &self.deadlines {
             deadlines.check_invariants();
         }
@@ -513,16 +549,14 @@ impl Database {
     }
 
     fn count_times(&mut self, prefix: HashPrefix, before: Times, after: Times) {
-        self.volatile_len += usize::from(after.deadline.is_some());
-        self.volatile_len -= usize::from(before.deadline.is_some());
-        self.due_len += usize::from(after.due.is_some());
-        self.due_len -= usize::from(before.due.is_some());
+        self.counts.add(after);
+        self.counts.remove(before);
         let Some(due) = after.due.filter(|_| needs_record(before.due, after.due)) else { return };
         let deadlines = self.deadlines.get_or_insert_default();
         deadlines.push(due, prefix);
         // Three records for two keys are the price of never searching for one; the last term keeps
         // a pass from coming too often when few keys are volatile, at an eighth of a byte a key.
-        if self.due_len / 2 * 3 + self.table.len() / 64 + 1024 < deadlines.len() {
+        if self.counts.due / 2 * 3 + self.table.len() / 64 + 1024 < deadlines.len() {
             deadlines.begin_pass();
         }
         if deadlines.is_in_pass() {
@@ -540,7 +574,7 @@ impl Database {
         mut out: impl FnMut(Passed<'_>),
     ) -> usize {
         let Some(deadlines) = &mut self.deadlines else { return 0 };
-        let (mut removed, mut due_lost) = (0, 0);
+        let (mut removed, mut due_lost, mut timed_lost) = (0, 0, 0);
         // Of hashes that lost their last fields, how many that were.
         let mut emptied: Vec<usize> = Vec::new();
         let keep = |mut entry: EntryMut<'_>| {
@@ -555,6 +589,7 @@ impl Database {
             {
                 let count = hash::purge(large, now_ms, max - removed);
                 removed += count;
+                timed_lost += usize::from(large.next_deadline_ms().is_none());
                 if LargeHash::len(Form::Large(large)) == 0 {
                     emptied.push(count);
                     return false;
@@ -577,11 +612,14 @@ impl Database {
         };
         let mut gone: Vec<Entry> = Vec::new();
         self.table.sift(due.prefix, keep, |entry| gone.push(entry));
-        self.due_len -= due_lost + gone.len();
+        self.counts.due -= due_lost + gone.len();
+        self.counts.timed_hashes -= timed_lost;
         let mut emptied = emptied.into_iter();
         for entry in gone {
-            self.volatile_len -= usize::from(entry.as_ref().deadline().is_some());
-            if entry.as_ref().is_expired(now_ms) {
+            let look = entry.as_ref();
+            self.counts.volatile -= usize::from(look.deadline().is_some());
+            self.counts.timed_hashes -= usize::from(look.next_deadline_ms().is_some());
+            if look.is_expired(now_ms) {
                 out(Passed::Key(entry));
             } else {
                 let count = emptied.next().unwrap_or(0);

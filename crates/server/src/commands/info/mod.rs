@@ -6,7 +6,7 @@ use super::host;
 use engine::args::is_word;
 use engine::command::{Categories, Flags, Group, Outcome};
 use engine::{Command, Ctx, Reach};
-use sections::{Facts, SECTIONS, Shown};
+use sections::{Facts, SECTIONS, Section, Shown};
 
 pub(crate) const COMMANDS: &[Command] = &[Command {
     name: "info",
@@ -26,19 +26,21 @@ fn info(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let is_asked = |name: &str| asked.iter().any(|word| is_word(word, name));
     let shows_all = is_asked("all") || is_asked("everything");
     let shows_default = asked.is_empty() || is_asked("default");
-    let facts = Facts::gather(ctx, host(ctx)?);
-    let mut text = String::new();
-    for section in SECTIONS {
+    let is_shown = |section: &&Section| {
         let is_default = section.shown == Shown::ByDefault;
-        if shows_all || (shows_default && is_default) || is_asked(section.name) {
-            if !text.is_empty() {
-                text.push_str("\r\n");
-            }
-            text.push_str("# ");
-            text.push_str(section.title);
+        shows_all || shows_default && is_default || is_asked(section.name)
+    };
+    let wants_shards = SECTIONS.iter().filter(is_shown).any(|section| section.wants_shards);
+    let facts = Facts::gather(ctx, host(ctx)?, wants_shards);
+    let mut text = String::new();
+    for section in SECTIONS.iter().filter(is_shown) {
+        if !text.is_empty() {
             text.push_str("\r\n");
-            (section.write)(&mut text, &facts);
         }
+        text.push_str("# ");
+        text.push_str(section.title);
+        text.push_str("\r\n");
+        (section.write)(&mut text, &facts);
     }
     ctx.reply.verbatim("txt", text.as_bytes());
     Ok(())

@@ -3,6 +3,8 @@
 
 use crate::host::ServerHost;
 use crate::sys::{self, TimeOf};
+use engine::dialect::Dialect;
+use engine::keyspace::LockedShard;
 use engine::pause::Paused;
 use engine::pubsub::Topic;
 use engine::statistics::{Counter, Latency, ThreadStatistics};
@@ -18,6 +20,9 @@ pub(super) enum Shown {
     OnDemand,
 }
 
+/// Keys of each shard that the average time to live is taken from.
+const TTL_SAMPLES: usize = 8;
+
 /// One section.
 pub(super) struct Section {
     /// As it is asked for.
@@ -25,6 +30,8 @@ pub(super) struct Section {
     /// As it is headed.
     pub title: &'static str,
     pub shown: Shown,
+    /// Whether it says something of the keys.
+    pub wants_shards: bool,
     pub write: fn(&mut String, &Facts<'_>),
 }
 
@@ -34,14 +41,22 @@ const fn section(
     shown: Shown,
     write: fn(&mut String, &Facts<'_>),
 ) -> Section {
-    Section { name, title, shown, write }
+    Section { name, title, shown, wants_shards: false, write }
+}
+
+const fn section_of_keys(
+    name: &'static str,
+    title: &'static str,
+    write: fn(&mut String, &Facts<'_>),
+) -> Section {
+    Section { name, title, shown: Shown::ByDefault, wants_shards: true, write }
 }
 
 /// All sections, in the order in which they are shown.
 pub(super) const SECTIONS: &[Section] = &[
     section("server", "Server", Shown::ByDefault, server),
-    section("clients", "Clients", Shown::ByDefault, clients),
-    section("memory", "Memory", Shown::ByDefault, memory),
+    section_of_keys("clients", "Clients", clients),
+    section_of_keys("memory", "Memory", memory),
     section("persistence", "Persistence", Shown::ByDefault, persistence),
     section("threads", "Threads", Shown::ByDefault, threads),
     section("stats", "Stats", Shown::ByDefault, stats),
@@ -52,7 +67,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("errorstats", "Errorstats", Shown::ByDefault, errorstats),
     section("latencystats", "Latencystats", Shown::OnDemand, latencystats),
     section("cluster", "Cluster", Shown::ByDefault, cluster),
-    section("keyspace", "Keyspace", Shown::ByDefault, keyspace),
+    section_of_keys("keyspace", "Keyspace", keyspace),
 ];
 
 /// What the sections are written from.
@@ -60,8 +75,7 @@ pub(super) struct Facts<'a> {
     engine: &'a Engine,
     host: &'a ServerHost,
     settings: crate::config::Settings,
-    /// Number of keys and of volatile keys, by database.
-    databases: Vec<(usize, usize)>,
+    databases: Vec<DatabaseFacts>,
     watched_keys: usize,
     /// Keys that blocked clients wait for, and those whose removal they mind.
     blocking_keys: (usize, usize),
@@ -71,23 +85,55 @@ pub(super) struct Facts<'a> {
     wall_us: u64,
 }
 
+/// Of one numbered database.
+#[derive(Clone, Copy, Default)]
+struct DatabaseFacts {
+    keys: usize,
+    volatile: usize,
+    timed_hashes: usize,
+    /// Milliseconds that some volatile keys have left, all together, and how many these are.
+    sampled_ttl_ms: u64,
+    sampled: u64,
+}
+
+impl DatabaseFacts {
+    /// Adds the part of a database that one shard holds.
+    fn add(&mut self, part: &store::Database, now_ms: u64) {
+        self.keys += part.len();
+        self.volatile += part.volatile_len();
+        self.timed_hashes += part.timed_hashes();
+        if 0 < part.volatile_len() {
+            part.scan(0, TTL_SAMPLES, |entry| {
+                if let Some(deadline) = entry.deadline() {
+                    self.sampled_ttl_ms += deadline.saturating_sub(now_ms);
+                    self.sampled += 1;
+                }
+            });
+        }
+    }
+}
+
 impl<'a> Facts<'a> {
-    /// Walks over the shards once.
-    pub(super) fn gather(ctx: &mut Ctx<'_, 'a>, host: &'a ServerHost) -> Self {
-        let mut databases = vec![(0, 0); ctx.settings.databases];
+    /// Walks over the shards once, if the sections that are asked for want that: it waits for
+    /// whoever holds one.
+    pub(super) fn gather(ctx: &mut Ctx<'_, 'a>, host: &'a ServerHost, wants_shards: bool) -> Self {
+        let mut databases = vec![DatabaseFacts::default(); ctx.settings.databases];
         let (mut watched_keys, mut table_bytes) = (0, 0);
         let mut blocking_keys = (0, 0);
-        ctx.each_shard(|shard| {
+        let now_ms = ctx.data.now_ms;
+        let visit = |shard: &mut LockedShard| {
             watched_keys += shard.watched.len();
             let (waited, minded) = shard.waiting.measure();
             blocking_keys = (blocking_keys.0 + waited, blocking_keys.1 + minded);
-            for (db, (keys, volatile)) in databases.iter_mut().enumerate() {
-                let database = shard.data.database_ref(db);
-                *keys += database.len();
-                *volatile += database.volatile_len();
-                table_bytes += database.memory_bytes();
+            for (db, facts) in databases.iter_mut().enumerate() {
+                let part = shard.data.database_ref(db);
+                facts.add(part, now_ms);
+                table_bytes += part.memory_bytes();
             }
-        });
+        };
+        if wants_shards {
+            ctx.each_shard(visit);
+        }
         let config = host.config.lock();
         let file = config.file().map(|path| path.display().to_string());
         Self {
@@ -452,10 +498,15 @@ fn cluster(text: &mut String, _facts: &Facts<'_>) {
 }
 
 fn keyspace(text: &mut String, facts: &Facts<'_>) {
-    for (db, (keys, volatile)) in facts.databases.iter().enumerate() {
-        if 0 < *keys {
-            let _ = write!(text, "db{db}:keys={keys},expires={volatile},avg_ttl=0,subexpiry=0\r\n");
-        }
+    let is_redis = facts.engine.settings().dialect == Dialect::Redis;
+    for (db, database) in facts.databases.iter().enumerate().filter(|(_, facts)| 0 < facts.keys) {
+        let DatabaseFacts { keys, volatile, timed_hashes, .. } = database;
+        let avg_ttl = database.sampled_ttl_ms.checked_div(database.sampled).unwrap_or(0);
+        let timed = if is_redis { "subexpiry" } else { "keys_with_volatile_items" };
+        let _ = write!(
+            text,
+            "db{db}:keys={keys},expires={volatile},avg_ttl={avg_ttl},{timed}={timed_hashes}\r\n"
+        );
     }
 }
 

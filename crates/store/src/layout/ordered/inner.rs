@@ -7,6 +7,7 @@
 
 use smallvec::SmallVec;
 
+use super::super::prefetch::prefetch_bytes;
 use super::super::size_class::size_class;
 use super::page::Page;
 use super::{Child, Key};
@@ -196,6 +197,12 @@ impl Inner {
             index += 1;
         }
         (index, rest)
+    }
+
+    /// Fetches what [`Inner::route`] looks at.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch_bytes(std::ptr::from_ref(&self.keys).cast(), size_of::<Row<Key>>());
     }
 
     /// The child below which a member stands, or would stand.

@@ -52,6 +52,7 @@ use smallvec::SmallVec;
 pub use iter::Iter;
 
 use super::home::PREFETCH_CHUNK;
+use super::prefetch::prefetch_line;
 use super::rubble::{Part, Rubble};
 use super::shared_node::Node;
 use inner::{Inner, Split};
@@ -223,20 +224,32 @@ impl Ordered {
     /// Fetches the places of these members, which need not be there, into the cache: first all
     /// pages' scores, then what is compared with the members.
     pub fn prefetch(&self, places: &[(f64, &[u8])]) {
-        let page = |(score, member): &(f64, &[u8])| {
-            let key = Key::new(*score);
-            let mut child = &self.root;
-            loop {
-                match child {
-                    Child::Page(page) => return (page, key),
-                    Child::Inner(inner) => child = inner.child(inner.route(key, member)),
+        let mut children: SmallVec<[&Child; 2 * PREFETCH_CHUNK]> =
+            places.iter().map(|_| &self.root).collect();
+        // All pages are equally deep.
+        while let Some(Child::Inner(_)) = children.first() {
+            for child in &children {
+                if let Child::Inner(inner) = child {
+                    inner.prefetch();
+                }
+            }
+            for (child, (score, member)) in children.iter_mut().zip(places) {
+                if let Child::Inner(inner) = child {
+                    *child = inner.child(inner.route(Key::new(*score), member));
+                    prefetch_line(std::ptr::from_ref(*child).cast());
+                }
+            }
+        }
+        let prefetch = |prefetch: &dyn Fn(&Page, Key)| {
+            for (child, (score, _)) in children.iter().zip(places) {
+                if let Child::Page(page) = child {
+                    prefetch(page, Key::new(*score));
                 }
             }
         };
-        let pages: SmallVec<[(&Page, Key); 2 * PREFETCH_CHUNK]> = places.iter().map(page).collect();
-        pages.iter().for_each(|(page, _)| page.prefetch());
-        if 1 < pages.len() {
-            pages.iter().for_each(|(page, key)| page.prefetch_member(*key));
+        prefetch(&|page, _| page.prefetch());
+        if 1 < places.len() {
+            prefetch(&Page::prefetch_member);
         }
     }
 

@@ -78,17 +78,20 @@ impl<V: IndexPayload> Index<V> {
     /// Fetches what searches for these hashes will look at into the cache, and returns the payloads
     /// that they will probably find; none of them for one hash alone, where nothing overlaps.
     pub fn prefetch(&self, hashes: &[u32]) -> SmallVec<[Option<V>; PREFETCH_CHUNK]> {
-        let page = |hash| self.tree.page(&HashRoute(hash));
-        hashes.iter().for_each(|hash| page(*hash).prefetch());
+        let routes: SmallVec<[HashRoute; PREFETCH_CHUNK]> =
+            hashes.iter().map(|hash| HashRoute(*hash)).collect();
+        let pages = self.tree.pages_of(&routes);
+        pages.iter().for_each(|page| page.prefetch());
         if hashes.len() == 1 {
             return SmallVec::new();
         }
-        let places: SmallVec<[_; PREFETCH_CHUNK]> =
-            hashes.iter().map(|hash| (page(*hash), page(*hash).prefetch_element(*hash))).collect();
-        let payload = |(hash, (page, index)): (&u32, &(&IndexPage<V>, Option<usize>))| {
+        let with_hashes = pages.iter().zip(hashes);
+        let indices: SmallVec<[Option<usize>; PREFETCH_CHUNK]> =
+            with_hashes.map(|(page, hash)| page.prefetch_element(*hash)).collect();
+        let payload = |((page, hash), index): ((&&IndexPage<V>, &u32), Option<usize>)| {
             index.filter(|index| page.hash(*index) == *hash).map(|index| page.payload(index))
         };
-        hashes.iter().zip(&places).map(payload).collect()
+        pages.iter().zip(hashes).zip(indices).map(payload).collect()
     }
 
     /// All elements with their hashes, in an order that means nothing.

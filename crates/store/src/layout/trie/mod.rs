@@ -234,22 +234,19 @@ impl<V: Payload> Trie<V> {
         self.tree.page(&route).find(route.tag(), key).is_some()
     }
 
-    /// Fetches what searches for these keys will look at into the cache: in three steps, each of
-    /// which needs what the one before fetched. For one key alone there is only the first.
+    /// Fetches what searches for these keys will look at into the cache: in steps, each of which
+    /// needs what the one before fetched. For one key alone only its page.
     pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
-        let mut pages: SmallVec<[(&Page<V>, u8); PREFETCH_CHUNK]> = SmallVec::new();
-        for key in keys {
-            let route = KeyRoute::new(key);
-            let page = self.tree.page(&route);
-            page.prefetch();
-            pages.push((page, route.tag()));
-        }
+        let routes: SmallVec<[KeyRoute<'_>; PREFETCH_CHUNK]> = keys.map(KeyRoute::new).collect();
+        let pages = self.tree.pages_of(&routes);
+        pages.iter().for_each(|page| page.prefetch());
         if pages.len() == 1 {
             return;
         }
+        let with_routes = pages.iter().zip(&routes);
         let indices: SmallVec<[Option<usize>; PREFETCH_CHUNK]> =
-            pages.iter().map(|(page, tag)| page.prefetch_offset(*tag)).collect();
-        for ((page, _), index) in pages.iter().zip(indices) {
+            with_routes.map(|(page, route)| page.prefetch_offset(route.tag())).collect();
+        for (page, index) in pages.iter().zip(indices) {
             if let Some(index) = index {
                 page.prefetch_item(index);
             }

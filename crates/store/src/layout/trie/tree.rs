@@ -1,7 +1,10 @@
 //! The directory of the hash trie: nodes of up to 256 children, routed by eight hash bits each.
 
 use base::rand::Rng;
+use smallvec::SmallVec;
 
+use super::super::home::PREFETCH_CHUNK;
+use super::super::prefetch::prefetch_line;
 use super::super::rubble::{Part, Rubble};
 use super::super::shared_node::Node;
 use super::super::size_class::size_class;
@@ -134,6 +137,32 @@ impl<P: Page> Tree<P> {
             }
             level += 1;
         }
+    }
+
+    /// The pages that the routes lead to. All go down a level together, so that the cache misses of
+    /// a level overlap.
+    pub(super) fn pages_of<R: Route>(&self, routes: &[R]) -> SmallVec<[&P; PREFETCH_CHUNK]> {
+        let mut children: SmallVec<[&Child<P>; PREFETCH_CHUNK]> =
+            routes.iter().map(|_| &self.root).collect();
+        for level in 0.. {
+            let mut is_below = false;
+            for child in &children {
+                if let Link::Inner(node) = &child.link {
+                    prefetch_line(std::ptr::from_ref::<Inner<P>>(node).cast());
+                    is_below = true;
+                }
+            }
+            if !is_below {
+                break;
+            }
+            for (child, route) in children.iter_mut().zip(routes) {
+                if let Link::Inner(node) = &child.link {
+                    *child = &node.children[node.index(route.byte(level))];
+                    prefetch_line(std::ptr::from_ref(*child).cast());
+                }
+            }
+        }
+        children.into_iter().filter_map(Child::page).collect()
     }
 
     /// The place that the hash leads to.
@@ -338,6 +367,13 @@ impl<P: Page> Child<P> {
         if page.fits_with(&P::empty()) {
             totals.memory_bytes -= node.memory_bytes();
             self.link = Link::Page(page.clone());
+        }
+    }
+
+    fn page(&self) -> Option<&P> {
+        match &self.link {
+            Link::Page(page) => Some(page),
+            Link::Inner(_) => None,
         }
     }
 
