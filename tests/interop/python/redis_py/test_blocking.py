@@ -86,6 +86,77 @@ class Blocking(unittest.TestCase):
         self.join(threads)
         self.assertEqual(sorted(received), [(n, str(n).encode()) for n in range(5)])
 
+    def test_many_waiters_of_every_kind(self):
+        """Dozens of threads wait in all ways for lists, sorted sets and streams that they share."""
+        lists, sets = ([f"{kind}{n}" for n in range(4)] for kind in ("list", "set"))
+        for number in range(4):
+            self.client.xgroup_create(f"stream{number}", "group", mkstream=True)
+
+        def of_stream(replies):
+            """The only entry is (id, fields), inside of what the protocol adds."""
+            entry = list(replies.values()) if isinstance(replies, dict) else replies[0][1]
+            while not isinstance(entry, tuple):
+                entry = entry[0]
+            return entry[1][b"job"]
+
+        # Each way to wait, and where the job is in its reply.
+        ways = [
+            (lambda client, _: client.blpop(lists, timeout=0.2), lambda reply: reply[1]),
+            (lambda client, _: client.brpop(lists[::-1], timeout=0.2), lambda reply: reply[1]),
+            (
+                lambda client, _: client.blmpop(0.2, 4, *lists, direction="LEFT"),
+                lambda reply: reply[1][0],
+            ),
+            (
+                lambda client, n: client.blmove(lists[n % 4], f"kept{n}", 0.2, "RIGHT", "LEFT"),
+                lambda reply: reply,
+            ),
+            (lambda client, _: client.bzpopmin(sets, timeout=0.2), lambda reply: reply[1]),
+            (
+                lambda client, _: client.bzmpop(0.2, 4, sets[::-1], max=True),
+                lambda reply: reply[1][0][0],
+            ),
+            (
+                lambda client, n: client.xreadgroup(
+                    "group", f"consumer{n}", {f"stream{n % 4}": ">"}, count=1, block=200, noack=True
+                ),
+                of_stream,
+            ),
+        ]
+        expected = {f"{n}:{job}".encode() for n in range(PRODUCERS) for job in range(JOBS)}
+        done, lock = [], threading.Lock()
+
+        def produce(number):
+            client, choose = redis.Redis(**OPTIONS), random.Random(number)
+            for job in range(JOBS):
+                name, place = f"{number}:{job}", choose.randrange(4)
+                match choose.randrange(3):
+                    case 0:
+                        client.rpush(lists[place], name)
+                    case 1:
+                        client.zadd(sets[place], {name: job})
+                    case 2:
+                        client.xadd(f"stream{place}", {"job": name})
+            client.close()
+
+        def work(number):
+            client, (wait, job_of) = redis.Redis(**OPTIONS), ways[number % len(ways)]
+            while True:
+                reply = wait(client, number)
+                with lock:
+                    if reply:
+                        done.append(job_of(reply))
+                    if len(done) == len(expected):
+                        break
+            client.close()
+
+        threads = start(*[lambda n=n: work(n) for n in range(8 * len(ways))])
+        threads += start(*[lambda n=n: produce(n) for n in range(PRODUCERS)])
+        self.join(threads)
+        self.assertEqual(len(done), len(expected))
+        self.assertEqual(set(done), expected)
+        blocked(self.client, 0)
+
     def test_a_reliable_queue(self):
         """Each worker moves jobs to a list of its own, and takes them off when they are done."""
         finished = []
