@@ -188,20 +188,18 @@ proptest! {
         for step in steps {
             match step {
                 Step::Subscribe(client, topic, numbers) => {
-                    let command = format!("{}SUBSCRIBE", topic.prefix());
-                    let names = numbers.iter().map(|number| topic.name(*number));
-                    let words: Vec<&str> = [&*command].into_iter().chain(names.clone()).collect();
-                    let reply = clients.call(client, &words);
-                    twin[client].extend(names.map(|name| (topic, name)));
+                    let names: Vec<_> = numbers.iter().map(|number| topic.name(*number)).collect();
+                    let line = format!("{}SUBSCRIBE {}", topic.prefix(), names.join(" "));
+                    let reply = clients.call(client, &line.split(' ').collect::<Vec<_>>());
+                    twin[client].extend(names.into_iter().map(|name| (topic, name)));
                     let own = twin[client].iter().filter(|(own, _)| (*own == Topic::Shard) == (topic == Topic::Shard));
                     let count = format!(":{}\r\n", own.count());
                     prop_assert!(reply.ends_with(&count), "{reply:?}");
                 }
                 Step::Unsubscribe(client, topic, numbers) => {
-                    let command = format!("{}UNSUBSCRIBE", topic.prefix());
-                    let names = numbers.iter().map(|number| topic.name(*number));
-                    let words: Vec<&str> = [&*command].into_iter().chain(names.clone()).collect();
-                    clients.call(client, &words);
+                    let names: Vec<_> = numbers.iter().map(|number| topic.name(*number)).collect();
+                    let line = format!("{}UNSUBSCRIBE {}", topic.prefix(), names.join(" "));
+                    clients.call(client, &line.split(' ').collect::<Vec<_>>());
                     for name in names {
                         twin[client].remove(&(topic, name));
                     }
