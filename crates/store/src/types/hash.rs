@@ -173,16 +173,7 @@ pub fn set_deadline<H: Home<LargeHash>>(
 
 /// Removes fields past their deadline, at most `max`; returns how many.
 pub fn purge(large: &mut LargeHash, now_ms: u64, max: usize) -> usize {
-    let mut count = 0;
-    let mut field = Vec::new();
-    while count < max && large.fields.due() < now_ms {
-        let Some(earliest) = large.fields.earliest() else { break };
-        field.clear();
-        field.extend_from_slice(earliest.key);
-        large.fields.remove(&field);
-        count += 1;
-    }
-    count
+    large.fields.remove_due_before(now_ms, max)
 }
 
 /// A field's value.

@@ -55,6 +55,8 @@ use tree::{Page as _, Pages, Route, Tree};
 /// Bits of a scan's cursor.
 pub const CURSOR_BITS: u32 = 62;
 
+/// Pages with elements that are due which are found by one walk.
+const DUE_PAGES: usize = 64;
 /// Empty pages that a scan may pass beyond those that it wants.
 const SCAN_PAGES_SPARE: usize = 16;
 
@@ -197,6 +199,38 @@ impl<V: Payload> Trie<V> {
         })
     }
 
+    /// Takes elements out that are due before `limit`, at most `max`; returns how many. Those of a
+    /// page go together, and the pages are found by one walk for many of them.
+    pub fn remove_due_before(&mut self, limit: V::Due, max: usize) -> usize {
+        let mut removed = 0;
+        while removed < max {
+            let pages = self.tree.due_pages(limit).take(DUE_PAGES.min(max - removed));
+            let is_due = |page: &Page<V>, index| page.element(index).payload.due() < limit;
+            let one_of = |page: &Page<V>| {
+                let index = (0..page.len()).find(|index| is_due(page, *index))?;
+                Some(Box::from(page.element(index).key))
+            };
+            let keys: Vec<Box<[u8]>> = pages.filter_map(one_of).collect();
+            if keys.is_empty() {
+                break;
+            }
+            for key in keys {
+                removed += self.tree.change(&KeyRoute::new(&key), |page, due| {
+                    let before = page.len();
+                    for index in (0..before).rev() {
+                        let gone = before - page.len();
+                        if removed + gone < max && is_due(page, index) {
+                            page.remove(index);
+                        }
+                    }
+                    *due = page.due();
+                    before - page.len()
+                });
+            }
+        }
+        removed
+    }
+
     /// Gives an element another payload; says whether there is one.
     pub fn set_payload(&mut self, key: &[u8], payload: V) -> bool {
         let route = KeyRoute::new(key);
@@ -295,12 +329,6 @@ impl<V: Payload> Trie<V> {
                 visit(element);
             }
         }
-    }
-
-    /// An element that is due first: the one whose [`Payload::due`] is [`Self::due`].
-    pub fn earliest(&self) -> Option<Element<'_, V>> {
-        let page = self.tree.earliest_page();
-        (0..page.len()).map(|index| page.element(index)).min_by_key(|element| element.payload.due())
     }
 
     /// When the first element is due.

@@ -50,13 +50,14 @@ fn check_equal(trie: &Trie<Timed>, model: &Model) {
     assert_eq!(trie.due(), due);
     let count_due = model.values().filter(|(payload, _)| payload.due() < 500).count();
     assert_eq!(trie.count_due_before(500), count_due);
-    assert_eq!(trie.earliest().map_or(u64::MAX, |element| element.payload.due()), due);
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Insert(u16, u64, usize),
     Remove(u16),
+    /// Due before this, at most so many.
+    RemoveDue(u64, usize),
     SetPayload(u16, u64),
     Edit(u16, u8),
     Freeze,
@@ -84,6 +85,8 @@ fn steps(keys: u16) -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => (number.clone(), due.clone(), len).prop_map(|(a, b, c)| Step::Insert(a, b, c)),
         6 => number.clone().prop_map(Step::Remove),
+        1 => (1u64..1000, prop_oneof![1usize..5, Just(usize::MAX)])
+            .prop_map(|(limit, max)| Step::RemoveDue(limit, max)),
         2 => (number.clone(), due).prop_map(|(a, b)| Step::SetPayload(a, b)),
         2 => (number, any::<u8>()).prop_map(|(a, b)| Step::Edit(a, b)),
         1 => Just(Step::Freeze),
@@ -110,6 +113,17 @@ fn run(pool: &str, filled: u16, steps: &[Step]) {
             Step::Remove(number) => {
                 let key = key(pool, number);
                 assert_eq!(trie.remove(&key), model.remove(&key).is_some());
+            }
+            Step::RemoveDue(limit, max) => {
+                let is_due = |(_, (payload, _)): &(&Vec<u8>, &(Timed, _))| payload.due() < limit;
+                let due: Vec<Vec<u8>> =
+                    model.iter().filter(is_due).map(|(key, _)| key.clone()).collect();
+                let count = due.len().min(max);
+                assert_eq!(trie.remove_due_before(limit, max), count);
+                // Which of them went is not said.
+                let gone = due.iter().filter(|key| trie.get(key).is_none());
+                let removed = gone.map(|key| model.remove(key)).count();
+                assert_eq!(removed, count);
             }
             Step::SetPayload(number, due) => {
                 let key = key(pool, number);

@@ -214,20 +214,6 @@ impl<P: Page> Tree<P> {
         (0 < self.len()).then(|| self.at(rng.index(self.len())))
     }
 
-    /// The page with the earliest element.
-    pub(super) fn earliest_page(&self) -> &P {
-        let mut child = &self.root;
-        loop {
-            match &child.link {
-                Link::Page(page) => return page,
-                Link::Inner(node) => {
-                    let earliest = node.children.iter().min_by_key(|below| below.due);
-                    child = earliest.expect("a node has children");
-                }
-            }
-        }
-    }
-
     pub(super) fn pages(&self) -> Pages<'_, P> {
         Pages::new(&self.root)
     }
