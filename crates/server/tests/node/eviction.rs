@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const LIMIT: usize = 24 << 20;
+/// What is not counted at once: each thread tells of what it allocates when that is 16 KiB.
+const SLACK: usize = 512 << 10;
 
 /// A server with a limit and a policy, and a client of it.
 struct Limited {
@@ -96,7 +98,7 @@ fn used_memory_stays_within_its_limit() {
     for policy in ["allkeys-lru", "allkeys-lfu", "allkeys-lrm", "allkeys-random"] {
         let mut server = Limited::new(policy);
         assert_eq!(server.fill("key", 60_000, &[]), 0, "{policy}");
-        assert!(server.info("used_memory") <= LIMIT + (64 << 10), "{policy}");
+        assert!(server.info("used_memory") <= LIMIT + SLACK, "{policy}");
         assert!(30_000 < server.info("evicted_keys"), "{policy}");
         assert!(10_000 < server.left("key", 60_000), "{policy}");
     }
@@ -129,7 +131,7 @@ const WRITERS: usize = 50;
 const PIPELINE: usize = 20;
 /// What they can have in flight beyond the limit: each a request, and each thread what it has not
 /// yet counted.
-const SLACK: usize = WRITERS * (20 << 10);
+const SLACK_OF_WRITERS: usize = WRITERS * (20 << 10);
 
 /// Fifty clients write as fast as they can, large values too, while another looks at the memory.
 #[test]
@@ -163,7 +165,7 @@ fn fifty_writers_do_not_get_above_the_limit() {
             }
             is_over.store(true, Relaxed);
             let refused: usize = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
-            assert!(most <= LIMIT + SLACK, "{policy}: {most}");
+            assert!(most <= LIMIT + SLACK_OF_WRITERS, "{policy}: {most}");
             assert!(LIMIT / 2 < most, "{policy}: {most}");
             refused
         });
@@ -271,10 +273,11 @@ fn volatile_policies_leave_keys_without_deadline() {
         assert_eq!(server.fill("kept", 5_000, &[]), 0, "{policy}");
         assert_eq!(server.fill("volatile", 60_000, &[b"EX", b"1000"]), 0, "{policy}");
         assert_eq!(server.left("kept", 5_000), 5_000, "{policy}");
-        assert!(server.info("used_memory") <= LIMIT + (64 << 10), "{policy}");
+        assert!(server.info("used_memory") <= LIMIT + SLACK, "{policy}");
         // In the end there is nothing more to evict.
         assert!(0 < server.fill("more", 30_000, &[]), "{policy}");
-        assert!(server.left("volatile", 60_000) < 100, "{policy}");
+        let left = server.left("volatile", 60_000);
+        assert!(left < 100, "{policy}: {left} are left");
         assert_eq!(server.left("kept", 5_000), 5_000, "{policy}");
     }
 }
