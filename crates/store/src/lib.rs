@@ -20,6 +20,7 @@ pub mod keyspace;
 
 pub use keyspace::database::{Database, Edited, Live, Passed};
 pub use keyspace::shard::Shard;
+pub use keyspace::sizes::SizeSums;
 pub use layout::Key;
 pub use layout::entry::{Entry, EntryMut, EntryRef, Kind, StringRef};
 pub use layout::home::{Buffer, Form, Home, Large, Own, PREFETCH_CHUNK, Wanted};

@@ -8,6 +8,8 @@
 //! [`Database::expire_due`] takes out the fields whose time is up. So each key has one record at
 //! most that is not stale, for whatever comes first.
 //!
+//! The sizes of values are counted likewise (`sizes`).
+//!
 //! A read does not look at the time: whoever needs to know asks the entry whether it has expired.
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use smallvec::SmallVec;
 
 use super::evicted::Evicted;
 use super::expiry::{Deadlines, Due};
+use super::sizes::{SizeClass, Sizes};
 use crate::layout::Key;
 use crate::layout::entry::{Entry, EntryMut, EntryRef};
 use crate::layout::home::{Form, Large, Wanted};
@@ -46,6 +49,7 @@ pub struct Database {
     table: Table<Entry>,
     counts: Counts,
     deadlines: Option<Box<Deadlines>>,
+    sizes: Sizes,
     /// Keys that were evicted lately, if any were.
     evicted: Option<Box<Evicted>>,
     /// Whether the queue finds the table's entries: not after it was ordered by another hash.
@@ -165,6 +169,7 @@ impl Database {
             table: Table::new(hash),
             counts: Counts::default(),
             deadlines: None,
+            sizes: Sizes::default(),
             evicted: None,
             indexing: Indexing { generation: 0, cursor: None },
             hints,
@@ -208,6 +213,7 @@ impl Database {
             Lookup::Found(place) if place.item().is_expired(now_ms) => {
                 let entry = place.remove();
                 self.counts.remove(Times::of(entry.as_ref()));
+                self.sizes.moved(SizeClass::of(entry.as_ref()), SizeClass::NONE);
                 Live::Expired(entry)
             }
             Lookup::Found(place) => Live::Found(place.into_mut()),
@@ -228,6 +234,7 @@ impl Database {
         match self.table.entry(key) {
             Lookup::Found(mut place) => {
                 let before = Times::of(place.item());
+                self.sizes.moved(SizeClass::of(place.item()), SizeClass::of_string(value.len()));
                 let old = place.edit(|entry| entry.set_string(value, deadline, clock));
                 if before.due.is_some() || deadline.is_some() {
                     if needs_record(before.due, deadline) {
@@ -241,6 +248,7 @@ impl Database {
                 let mut entry = Entry::string(key.bytes, value, deadline, clock);
                 entry.as_mut().set_expiry_pass(pass);
                 welcome(&mut self.evicted, &mut entry, key.hash);
+                self.sizes.moved(SizeClass::NONE, SizeClass::of_string(value.len()));
                 place.insert(entry);
                 self.publish();
                 if deadline.is_some() {
@@ -266,11 +274,13 @@ impl Database {
     pub fn insert(&mut self, mut entry: Entry, hash: u64) -> Option<Entry> {
         let pass = pass(&self.deadlines);
         let after = Times::of(entry.as_ref());
+        let size = SizeClass::of(entry.as_ref());
         let prefix = self.table.prefix(Key { bytes: entry.as_ref().key(), hash });
         match self.table.entry(Key { bytes: entry.as_ref().key(), hash }) {
             Lookup::Found(mut place) => {
                 let look = place.item();
                 let before = Times::of(look);
+                self.sizes.moved(SizeClass::of(look), size);
                 let is_new = needs_record(before.due, after.due);
                 entry.as_mut().set_expiry_pass(if is_new { pass } else { look.expiry_pass() });
                 let old = place.replace(entry);
@@ -280,6 +290,7 @@ impl Database {
             Lookup::Missing(place) => {
                 entry.as_mut().set_expiry_pass(pass);
                 welcome(&mut self.evicted, &mut entry, hash);
+                self.sizes.moved(SizeClass::NONE, size);
                 place.insert(entry);
                 self.publish();
                 self.count_times(prefix, Times::default(), after);
@@ -294,9 +305,11 @@ impl Database {
     pub fn edit<R>(&mut self, key: Key<'_>, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
         let Lookup::Found(mut place) = self.table.entry(key) else { return None };
         let before = Times::of(place.item());
+        let size = SizeClass::of(place.item());
         let result = place.edit(change);
         debug_assert!(place.item().key() == key.bytes);
         let after = Times::of(place.item());
+        self.sizes.moved(size, SizeClass::of(place.item()));
         if before != after {
             if needs_record(before.due, after.due) {
                 place.item_mut().set_expiry_pass(pass(&self.deadlines));
@@ -319,12 +332,15 @@ impl Database {
         if before.is_expired(now_ms) {
             let entry = place.remove();
             self.counts.remove(Times::of(entry.as_ref()));
+            self.sizes.moved(SizeClass::of(entry.as_ref()), SizeClass::NONE);
             return Edited::Expired(entry);
         }
+        let size = SizeClass::of(before);
         let before = Times::of(before);
         let result = place.edit(change);
         debug_assert!(place.item().key() == key.bytes);
         let after = Times::of(place.item());
+        self.sizes.moved(size, SizeClass::of(place.item()));
         if before != after {
             if needs_record(before.due, after.due) {
                 place.item_mut().set_expiry_pass(pass(&self.deadlines));
@@ -361,6 +377,7 @@ impl Database {
     pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
         let entry = self.table.remove(key)?;
         self.counts.remove(Times::of(entry.as_ref()));
+        self.sizes.moved(SizeClass::of(entry.as_ref()), SizeClass::NONE);
         Some(entry)
     }
 
@@ -479,6 +496,11 @@ impl Database {
         self.counts.timed_hashes
     }
 
+    /// How many keys have values of which size.
+    pub fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
     /// Prefetches the entry that may have this hash. Reads the table, so it wants the shard's lock.
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
@@ -497,7 +519,11 @@ impl Database {
     pub fn memory_bytes(&self) -> usize {
         let deadlines = self.deadlines.as_ref().map_or(0, |deadlines| deadlines.memory_bytes());
         let evicted = self.evicted.as_ref().map_or(0, |evicted| evicted.memory_bytes());
-        size_of::<Self>() + self.table.memory_bytes() + deadlines + evicted
+        size_of::<Self>()
+            + self.table.memory_bytes()
+            + deadlines
+            + evicted
+            + self.sizes.memory_bytes()
     }
 
     /// About how many bytes it takes with all its entries: some of them are weighed. O(1).
@@ -523,9 +549,11 @@ impl Database {
     pub fn check_invariants(&self) {
         self.table.check_invariants();
         let (mut volatile_len, mut due_len, mut timed_hashes) = (0, 0, 0);
+        let mut sizes = Sizes::default();
         let mut cursor = 0;
         loop {
             cursor = self.table.scan(cursor, 1000, |entry| {
+                sizes.moved(SizeClass::NONE, SizeClass::of(entry));
                 volatile_len += usize::from(entry.deadline().is_some());
                 due_len += usize::from(entry.due_ms().is_some());
                 timed_hashes += usize::from(entry.next_deadline_ms().is_some());
@@ -537,6 +565,7 @@ impl Database {
         assert_eq!(self.counts.volatile, volatile_len);
         assert_eq!(self.counts.due, due_len);
         assert_eq!(self.counts.timed_hashes, timed_hashes);
+        self.sizes.check_equal(&sizes);
         if let Some(deadlines) = &self.deadlines {
             deadlines.check_invariants();
         }
@@ -574,6 +603,7 @@ impl Database {
         mut out: impl FnMut(Passed<'_>),
     ) -> usize {
         let Some(deadlines) = &mut self.deadlines else { return 0 };
+        let sizes = &mut self.sizes;
         let (mut removed, mut due_lost, mut timed_lost) = (0, 0, 0);
         // Of hashes that lost their last fields, how many that were.
         let mut emptied: Vec<usize> = Vec::new();
@@ -583,6 +613,7 @@ impl Database {
                 removed += 1;
                 return false;
             }
+            let size = SizeClass::of(entry.as_ref());
             if due_ms < now_ms
                 && removed < max
                 && let Some(large) = entry.large_mut::<LargeHash>()
@@ -590,7 +621,9 @@ impl Database {
                 let count = hash::purge(large, now_ms, max - removed);
                 removed += count;
                 timed_lost += usize::from(large.next_deadline_ms().is_none());
-                if LargeHash::len(Form::Large(large)) == 0 {
+                let is_emptied = LargeHash::len(Form::Large(large)) == 0;
+                sizes.moved(size, SizeClass::of(entry.as_ref()));
+                if is_emptied {
                     emptied.push(count);
                     return false;
                 }
@@ -617,6 +650,7 @@ impl Database {
         let mut emptied = emptied.into_iter();
         for entry in gone {
             let look = entry.as_ref();
+            self.sizes.moved(SizeClass::of(look), SizeClass::NONE);
             self.counts.volatile -= usize::from(look.deadline().is_some());
             self.counts.timed_hashes -= usize::from(look.next_deadline_ms().is_some());
             if look.is_expired(now_ms) {

@@ -4,3 +4,4 @@ pub mod database;
 mod evicted;
 pub mod expiry;
 pub mod shard;
+pub mod sizes;

@@ -451,15 +451,18 @@ impl<'a> EntryMut<'a> {
         self.raw.set_header(header);
     }
 
-    /// Gives a string another value if that fits where the old one lies; says whether it did.
-    /// Deadline and clock stay.
+    /// Gives a string another value if that fits where the old one lies, and is of the same length;
+    /// says whether it did. Deadline and clock stay.
     #[inline]
     pub fn replace_string(&mut self, value: &[u8]) -> bool {
-        let fits = self.raw.fits_in_place(value.len());
-        if fits {
+        let header = self.raw.header();
+        let is_alike = header.kind() == Kind::String
+            && !header.has_pointer()
+            && header.value_len() == value.len();
+        if is_alike {
             self.raw.replace_in_place(value, self.raw.header().clock());
         }
-        fits
+        is_alike
     }
 
     /// The bytes of a string, to be changed in place; copied first if somebody else reads them.

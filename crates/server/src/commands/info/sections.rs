@@ -9,8 +9,10 @@ use engine::pause::Paused;
 use engine::pubsub::Topic;
 use engine::statistics::{Counter, Latency, ThreadStatistics};
 use engine::{Ctx, Engine};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
+use store::{Kind, SizeSums};
 use tikv_jemalloc_ctl::{epoch, stats as allocator_stats};
 
 /// When a section is shown.
@@ -68,6 +70,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("latencystats", "Latencystats", Shown::OnDemand, latencystats),
     section("cluster", "Cluster", Shown::ByDefault, cluster),
     section_of_keys("keyspace", "Keyspace", keyspace),
+    section_of_keys("keysizes", "Keysizes", keysizes),
 ];
 
 /// What the sections are written from.
@@ -76,6 +79,8 @@ pub(super) struct Facts<'a> {
     host: &'a ServerHost,
     settings: crate::config::Settings,
     databases: Vec<DatabaseFacts>,
+    /// How large the values are, by database that has any.
+    sizes: BTreeMap<usize, SizeSums>,
     watched_keys: usize,
     /// Keys that blocked clients wait for, and those whose removal they mind.
     blocking_keys: (usize, usize),
@@ -118,6 +123,7 @@ impl<'a> Facts<'a> {
     /// whoever holds one.
     pub(super) fn gather(ctx: &mut Ctx<'_, 'a>, host: &'a ServerHost, wants_shards: bool) -> Self {
         let mut databases = vec![DatabaseFacts::default(); ctx.settings.databases];
+        let mut sizes = BTreeMap::<usize, SizeSums>::new();
         let (mut watched_keys, mut table_bytes) = (0, 0);
         let mut blocking_keys = (0, 0);
         let now_ms = ctx.data.now_ms;
@@ -129,6 +135,9 @@ impl<'a> Facts<'a> {
                 let part = shard.data.database_ref(db);
                 facts.add(part, now_ms);
                 table_bytes += part.memory_bytes();
+                if !part.is_empty() {
+                    part.sizes().add_to(sizes.entry(db).or_default());
+                }
             }
         };
         if wants_shards {
@@ -141,6 +150,7 @@ impl<'a> Facts<'a> {
             host,
             settings: config.settings(),
             databases,
+            sizes,
             watched_keys,
             blocking_keys,
             table_bytes,
@@ -510,6 +520,41 @@ fn keyspace(text: &mut String, facts: &Facts<'_>) {
     }
 }
 
+fn keysizes(text: &mut String, facts: &Facts<'_>) {
+    for (db, sizes) in &facts.sizes {
+        for (kind, classes) in sizes.of_kinds() {
+            let Some(name) = distribution_name(kind).filter(|_| !classes.is_empty()) else {
+                continue;
+            };
+            let shown: Vec<String> =
+                classes.iter().map(|(size, count)| format!("{}={count}", brief(*size))).collect();
+            let _ = write!(text, "db{db}_distrib_{name}:{}\r\n", shown.join(","));
+        }
+    }
+}
+
+fn distribution_name(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::String => Some("strings_sizes"),
+        Kind::List => Some("lists_items"),
+        Kind::Set => Some("sets_items"),
+        Kind::SortedSet => Some("zsets_items"),
+        Kind::Hash => Some("hashes_items"),
+        Kind::Stream => None,
+    }
+}
+
+/// A power of two: `512`, `1K`, `2M`.
+fn brief(mut size: u64) -> String {
+    const UNITS: [&str; 7] = ["", "K", "M", "G", "T", "P", "E"];
+    let mut unit = 0;
+    while 1024 <= size {
+        size /= 1024;
+        unit += 1;
+    }
+    format!("{size}{}", UNITS[unit])
+}
+
 /// What the allocator says of itself, in bytes.
 #[derive(Default)]
 struct Allocator {
@@ -578,6 +623,12 @@ mod tests {
     fn bytes_are_shown_as_in_redis() {
         let shown: Vec<String> = [0, 1023, 1024, 1_016_592, 25_276_510_208].map(human).into();
         assert_eq!(shown, ["0B", "1023B", "1.00K", "992.77K", "23.54G"]);
+    }
+
+    #[test]
+    fn powers_of_two_are_brief() {
+        let shown: Vec<String> = [0, 1, 512, 1024, 1 << 19, 1 << 20, 1 << 63].map(brief).into();
+        assert_eq!(shown, ["0", "1", "512", "1K", "512K", "1M", "8E"]);
     }
 
     #[test]
