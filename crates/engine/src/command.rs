@@ -30,6 +30,8 @@ pub struct Command {
     pub reach: Reach,
     /// The family, as COMMAND DOCS names it.
     pub group: Group,
+    /// Which of its arguments logs and monitors do not show.
+    pub secrets: Secrets,
     /// ACL categories beside those that follow from group and flags.
     pub acl: Categories,
     /// Version of Redis (or Valkey) that brought it.
@@ -85,6 +87,7 @@ impl Command {
         elements: Elements::None,
         reach: Reach::None,
         group: Group::Generic,
+        secrets: Secrets::None,
         acl: Categories::NONE,
         since: "1.0.0",
         origin: Origin::Both,
@@ -147,6 +150,27 @@ impl Reach {
         match self {
             Self::ByArguments(decide) => decide(argv),
             reach => reach,
+        }
+    }
+}
+
+/// Arguments that are nobody's business but the client's.
+#[derive(Clone, Copy)]
+pub enum Secrets {
+    None,
+    /// This argument and all that follow.
+    From(usize),
+    /// Those for which this says so.
+    Where(fn(Argv<'_>, usize) -> bool),
+}
+
+impl Secrets {
+    /// Whether the argument at `index` is hidden.
+    pub fn hides(self, argv: Argv<'_>, index: usize) -> bool {
+        match self {
+            Self::None => false,
+            Self::From(first) => first <= index,
+            Self::Where(hides) => hides(argv, index),
         }
     }
 }

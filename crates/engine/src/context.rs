@@ -4,6 +4,7 @@ use crate::blocking::{Wait, Waiter};
 use crate::command::Outcome;
 use crate::data::Data;
 use crate::engine::Engine;
+use crate::finished::{self, Finished};
 use crate::host::Host;
 use crate::keyspace::LockedShard;
 use crate::run;
@@ -124,12 +125,14 @@ impl<'c, 'e> Ctx<'c, 'e> {
         reply: Option<&mut Reply>,
     ) -> Outcome {
         let started = self.engine.clock().now_ns();
+        let reply = reply.unwrap_or(&mut *self.reply);
+        let position = reply.position();
         let mut inner = Ctx {
             argv,
             entry,
             origin,
             data: &mut *self.data,
-            reply: reply.unwrap_or(&mut *self.reply),
+            reply,
             session: &mut *self.session,
             engine: self.engine,
             settings: self.settings,
@@ -141,9 +144,18 @@ impl<'c, 'e> Ctx<'c, 'e> {
         };
         inner.data.db = inner.session.db;
         let outcome = run::invoke(&mut inner);
+        let reply_bytes = inner.reply.len_since(position);
         self.data.db = self.session.db;
         let duration = self.engine.clock().now_ns().saturating_sub(started);
-        run::count_call(self.data, entry, duration, &outcome, self.settings);
+        let call = Finished {
+            entry,
+            argv,
+            session: self.session,
+            nanoseconds: duration,
+            reply_bytes,
+            is_failed: outcome.is_err(),
+        };
+        finished::note(self.engine, self.host, self.settings, self.data.statistics, &call);
         outcome
     }
 

@@ -1,6 +1,7 @@
 //! The engine: everything that all threads share.
 
 use crate::blocking::Blocking;
+use crate::call_log::CallLogs;
 use crate::command::Command;
 use crate::data::Reclaim;
 use crate::keyspace::Keyspace;
@@ -43,6 +44,7 @@ pub struct Engine {
     pub blocking: Blocking,
     pub scripts: Scripts,
     pub errors: ErrorStatistics,
+    pub call_logs: CallLogs,
     pub(crate) reclaim: Box<dyn Reclaim + Send + Sync>,
     pub(crate) seed: u64,
     settings: ArcSwap<Settings>,
@@ -73,6 +75,7 @@ impl Engine {
             blocking: Blocking::default(),
             scripts: Scripts::default(),
             errors: ErrorStatistics::default(),
+            call_logs: CallLogs::default(),
             reclaim: parts.reclaim,
             seed: parts.seed,
             settings: ArcSwap::from_pointee(parts.settings),
@@ -86,6 +89,7 @@ impl Engine {
 
     /// Publishes new settings; behind the gate, so that no call runs with both.
     pub fn publish_settings(&self, settings: Settings) {
+        self.call_logs.trim(&settings);
         self.settings.store(Arc::new(settings));
         // Pairs with the acquire in `settings_generation`.
         self.settings_generation.fetch_add(1, Ordering::Release);

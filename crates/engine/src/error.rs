@@ -35,6 +35,7 @@ pub enum CommandError {
     BoundsCrossed,
     BoxNegative,
     BusyScript,
+    CallLogType,
     ClientDatabase {
         last: usize,
     },
@@ -56,6 +57,7 @@ pub enum CommandError {
     ConfigUnknown(Box<str>),
     CornersInvalid,
     CornersTooFew,
+    CountBelowMinusOne,
     CountNegative,
     CountNotPositive,
     CursorInvalid,
@@ -257,6 +259,9 @@ impl CommandError {
             Self::BusyScript => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
+            Self::CallLogType => {
+                "ERR type should be one of the following: slow, large-request, large-reply"
+            }
             Self::ClientIdInvalid => "ERR Invalid client ID",
             Self::ClientIdNotPositive => "ERR client-id should be greater than 0",
             Self::ImportModeOff => "ERR Server is not in import mode",
@@ -279,6 +284,7 @@ impl CommandError {
             }
             Self::ClientNotFound => "ERR No such client",
             Self::Syntax => "ERR syntax error",
+            Self::CountBelowMinusOne => "ERR count should be greater than or equal to -1",
             Self::CountNegative => "ERR COUNT can't be negative",
             Self::CountNotPositive => "ERR count should be greater than 0",
             Self::ConditionInvalid => "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE",

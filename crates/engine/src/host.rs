@@ -3,6 +3,22 @@
 use crate::session::Session;
 use base::lock::Token;
 
+/// A client, as logs and monitors show it.
+#[derive(Clone, Debug)]
+pub struct ClientShown {
+    /// Where it comes from.
+    pub address: String,
+    /// What it calls itself.
+    pub name: Box<[u8]>,
+}
+
+impl Default for ClientShown {
+    /// A client without a connection.
+    fn default() -> Self {
+        Self { address: "?:0".to_owned(), name: Box::default() }
+    }
+}
+
 /// The outside world, as commands see it.
 pub trait Host: Sync {
     /// The part that the server's own command rows know by its type.
@@ -13,6 +29,11 @@ pub trait Host: Sync {
 
     /// A client has reset its connection.
     fn client_reset(&self, _session: &Session) {}
+
+    /// How a client is shown.
+    fn client_shown(&self, _session: &Session) -> ClientShown {
+        ClientShown::default()
+    }
 
     /// Pushes wait for the sessions of these tokens: each mailbox was empty before.
     fn pushes_wait(&self, _tokens: &[Token]) {}

@@ -16,6 +16,7 @@ pub mod settings;
 
 pub mod args;
 pub mod blocking;
+pub mod call_log;
 pub mod keyspace;
 pub mod lfu;
 mod moments;
@@ -42,6 +43,7 @@ pub mod batch;
 pub mod engine;
 pub mod eviction;
 pub mod expiry;
+mod finished;
 pub mod run;
 
 pub use command::{Command, Reach};

@@ -13,6 +13,7 @@ use crate::context::{Ctx, HashedKey, Origin};
 use crate::data::{Data, Notices, access_clock};
 use crate::engine::Engine;
 use crate::error::CommandError;
+use crate::finished::{self, Finished};
 use crate::host::Host;
 use crate::keys;
 use crate::lfu::Frequency;
@@ -401,6 +402,7 @@ impl<'e> Executor<'e> {
         self.data.is_lrm = self.settings.memory_policy.is_lrm();
         self.data.changes = 0;
         let started = self.tick_ns;
+        let position = reply.position();
         let waiter = session.blocked.clone();
         let mut ctx = Ctx {
             argv,
@@ -424,7 +426,18 @@ impl<'e> Executor<'e> {
         let flow = if has_waited {
             self.waited(session, duration)
         } else {
-            count_call(&self.data, entry, duration, &outcome, &self.settings);
+            if self.data.exclusive.is_some() {
+                // CONFIG SET counts by the settings that it has made.
+                self.read_settings();
+            }
+            self.note(&Finished {
+                entry,
+                argv,
+                session,
+                nanoseconds: duration,
+                reply_bytes: reply.len_since(position),
+                is_failed: outcome.is_err(),
+            });
             Flow::Done
         };
         if !self.data.ready.is_empty() {
@@ -655,6 +668,12 @@ impl<'e> Executor<'e> {
         session.waiting_since.is_some_and(is_over)
     }
 
+    /// Counts a call that is over, and logs it if it stands out.
+    #[inline]
+    pub(crate) fn note(&self, call: &Finished<'_>) {
+        finished::note(self.engine, self.host, &self.settings, self.data.statistics, call);
+    }
+
     pub(crate) fn read_wall_clock(&mut self) {
         self.wall_ms = self.engine.clock().wall_ms();
     }
@@ -685,18 +704,4 @@ fn answer_error(ctx: &mut Ctx<'_, '_>, error: &CommandError, position: resp::Pos
     ctx.reply.truncate(position);
     ctx.reply.error(&error.line());
     ctx.engine.errors.count(&error.code());
-}
-
-#[inline]
-pub(crate) fn count_call(
-    data: &Data<'_>,
-    entry: &Entry,
-    nanoseconds: u64,
-    outcome: &Outcome,
-    settings: &Settings,
-) {
-    data.statistics.called(entry.id, nanoseconds, settings.is_latency_tracked);
-    if outcome.is_err() {
-        data.statistics.commands[entry.id].failed.add(1);
-    }
 }

@@ -1,5 +1,6 @@
 //! The settings that engine and store read: a plain struct, published as one snapshot.
 
+use crate::call_log::CallLogLimits;
 use crate::dialect::Dialect;
 use crate::events::Classes;
 use crate::lfu::Frequency;
@@ -13,6 +14,8 @@ pub struct Settings {
     pub bulk_len_max: u64,
     /// How long a script or a slow call may hold others up before they see BUSY.
     pub busy_reply_threshold_ms: u64,
+    /// Which calls are logged as slow or large.
+    pub call_logs: CallLogLimits,
     /// Number of databases that SELECT knows.
     pub databases: usize,
     /// Whether DEBUG may be used.
@@ -100,6 +103,7 @@ impl Default for Settings {
         Self {
             bulk_len_max: 512 << 20,
             busy_reply_threshold_ms: 5000,
+            call_logs: CallLogLimits::default(),
             databases: 16,
             debug_access: Access::Nobody,
             dialect: Dialect::Redis,

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::request::Span;
 
+/// What stands around an argument at most: a sign, the digits of its length, two line ends.
+const HEADER_LEN_MAX: usize = 1 + 20 + 2 + 2;
+
 /// The arguments of one call, borrowed from wherever they lie; cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Argv<'a> {
@@ -67,6 +70,21 @@ impl<'a> Argv<'a> {
     #[inline]
     pub fn range(&self, start: usize, end: usize) -> Self {
         Self { buffer: self.buffer, spans: &self.spans[start..end] }
+    }
+
+    /// How many bytes the request has that says this, in the form of the protocol.
+    pub fn request_len(&self) -> usize {
+        let headed = |number: usize| 3 + number.max(1).ilog10() as usize + 1;
+        let arguments = self.spans.iter().map(|span| headed(span.len) + span.len + 2);
+        headed(self.len()) + arguments.sum::<usize>()
+    }
+
+    /// More than [`Self::request_len`], at most by some bytes for each argument. O(1).
+    #[inline]
+    pub fn request_len_max(&self) -> usize {
+        let Some(last) = self.spans.last() else { return 0 };
+        let extent = last.start + last.len - self.spans[0].start;
+        extent + (self.len() + 1) * HEADER_LEN_MAX
     }
 
     /// How many bytes all arguments have together.
@@ -160,6 +178,10 @@ mod tests {
         assert_eq!((argv.len(), argv.bytes_len()), (4, 11));
         assert_eq!((&argv[1], argv.at(2), argv.get(4)), (&b"key"[..], &b""[..], None));
         assert_eq!(argv.from(2).iter().collect::<Vec<_>>(), [&b""[..], b"value"]);
+        let mut request = Vec::new();
+        crate::encode_request(&mut request, &argv.iter().collect::<Vec<_>>());
+        assert_eq!(argv.request_len(), request.len());
+        assert!(argv.request_len() <= argv.request_len_max());
         assert_eq!(argv.range(0, 1).iter().collect::<Vec<_>>(), [b"SET"]);
         assert!(argv.from(9).is_empty());
         assert_eq!(format!("{argv:?}"), r#"["SET", "key", "", "value"]"#);

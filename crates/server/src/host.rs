@@ -14,6 +14,7 @@ use crate::statistics::Statistics;
 use arc_swap::ArcSwap;
 use base::clock::Clock;
 use base::lock::Token;
+use engine::host::ClientShown;
 use engine::{Host, Session};
 use parking_lot::Mutex;
 use std::any::Any;
@@ -187,6 +188,14 @@ impl Host for ServerHost {
             record.names.lock().name = Box::default();
             record.counts.flags.fetch_and(!flags::LASTING, Relaxed);
         }
+    }
+
+    fn client_shown(&self, session: &Session) -> ClientShown {
+        let Some(record) = session.record.downcast_ref::<ClientRecord>() else {
+            return ClientShown::default();
+        };
+        let name = record.names.lock().name.clone();
+        ClientShown { address: record.endpoint.peer().to_string(), name }
     }
 
     fn pushes_wait(&self, tokens: &[Token]) {

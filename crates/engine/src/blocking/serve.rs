@@ -5,8 +5,9 @@ use super::{Leftover, ReadyKey, WaitedKey};
 use crate::command::{Flags, Reach};
 use crate::context::{Ctx, Origin};
 use crate::error::CommandError;
+use crate::finished::Finished;
 use crate::keys;
-use crate::run::{Executor, Flow, count_call, invoke};
+use crate::run::{Executor, Flow, invoke};
 use crate::session::Session;
 use crate::table::Entry;
 use base::lock::Queued;
@@ -90,7 +91,14 @@ impl Executor<'_> {
         if waits_on {
             return;
         }
-        count_call(&self.data, waiter.call.entry, inside.spent_ns, &outcome, &self.settings);
+        self.note(&Finished {
+            entry: waiter.call.entry,
+            argv: waiter.call.argv(),
+            session: &inside.session,
+            nanoseconds: inside.spent_ns,
+            reply_bytes: reply.len(),
+            is_failed: outcome.is_err(),
+        });
         inside.reply = reply;
         drop(inside);
         waiter.served();
@@ -308,8 +316,15 @@ impl Executor<'_> {
         if waiter.is_silent {
             reply.truncate(position);
         }
-        let spent_ns = waiter.inside.lock().spent_ns;
-        count_call(&self.data, waiter.call.entry, spent_ns, &outcome, &self.settings);
+        let inside = waiter.inside.lock();
+        self.note(&Finished {
+            entry: waiter.call.entry,
+            argv: waiter.call.argv(),
+            session: &inside.session,
+            nanoseconds: inside.spent_ns,
+            reply_bytes: reply.len_since(position),
+            is_failed: outcome.is_err(),
+        });
     }
 
     /// The session waits no longer; what is left of it in queues goes soon.

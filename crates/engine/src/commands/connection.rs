@@ -1,12 +1,12 @@
 //! What a client settles about its connection: AUTH, HELLO, SELECT, PING, QUIT, RESET.
 
 use crate::args;
-use crate::command::{Categories, Command, Flags, Group, Outcome};
+use crate::command::{Categories, Command, Flags, Group, Outcome, Secrets};
 use crate::commands::common::database::database;
 use crate::context::Ctx;
 use crate::error::CommandError;
 use base::numbers;
-use resp::Protocol;
+use resp::{Argv, Protocol};
 
 /// The only user until there are others.
 const USER_DEFAULT: &[u8] = b"default";
@@ -18,9 +18,23 @@ const ROW: Command =
     Command { group: Group::Connection, acl: Categories::CONNECTION, ..Command::NEW };
 
 pub(crate) const COMMANDS: &[Command] = &[
-    Command { name: "auth", arity: -2, flags: BEFORE_AUTH, run: auth, ..ROW },
+    Command {
+        name: "auth",
+        arity: -2,
+        flags: BEFORE_AUTH,
+        secrets: Secrets::From(1),
+        run: auth,
+        ..ROW
+    },
     Command { name: "echo", arity: 2, flags: FAST, run: echo, ..ROW },
-    Command { name: "hello", flags: BEFORE_AUTH, since: "6.0.0", run: hello, ..ROW },
+    Command {
+        name: "hello",
+        flags: BEFORE_AUTH,
+        secrets: Secrets::Where(is_secret_of_hello),
+        since: "6.0.0",
+        run: hello,
+        ..ROW
+    },
     Command { name: "ping", flags: Flags::FAST.with(Flags::WHILE_SUBSCRIBED), run: ping, ..ROW },
     Command { name: "quit", flags: ENDING, run: quit, ..ROW },
     Command { name: "reset", arity: 1, flags: ENDING, since: "6.2.0", run: reset, ..ROW },
@@ -124,6 +138,22 @@ fn select(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.session.db = database(ctx, ctx.argv.at(1))?;
     ctx.reply.ok();
     Ok(())
+}
+
+/// Whether an argument of HELLO is a user or a password.
+fn is_secret_of_hello(argv: Argv<'_>, wanted: usize) -> bool {
+    let mut index = 2;
+    while let Some(word) = argv.get(index).filter(|_| index < wanted) {
+        if args::is_word(word, "auth") {
+            if wanted <= index + 2 {
+                return true;
+            }
+            index += 3;
+        } else {
+            index += 2;
+        }
+    }
+    false
 }
 
 fn authenticate(ctx: &mut Ctx<'_, '_>, user: &[u8], password: &[u8]) -> Outcome {

@@ -8,6 +8,7 @@ pub mod common;
 
 mod bitmap;
 mod bitmap_field;
+mod call_log;
 mod command;
 mod connection;
 mod debug;
@@ -34,6 +35,7 @@ mod wait;
 /// Every family of the engine's own.
 pub const FAMILIES: &[&[Command]] = &[
     bitmap::COMMANDS,
+    call_log::COMMANDS,
     command::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,

@@ -1,10 +1,11 @@
 //! CONFIG: settings shown, changed, written back; and statistics reset.
 
 use super::{host, reply_help};
-use crate::config::{Caller, ConfigError};
+use crate::config::{Caller, ConfigError, table};
 use engine::args;
-use engine::command::{Categories, Flags, Group, Outcome};
+use engine::command::{Categories, Flags, Group, Outcome, Secrets};
 use engine::{Command, CommandError, Ctx, Reach};
+use resp::Argv;
 
 const ROW: Command = Command {
     group: Group::Server,
@@ -36,7 +37,14 @@ const SUBCOMMANDS: &[Command] = &[
     Command { name: "rewrite", arity: 2, since: "2.8.0", run: rewrite, ..ROW },
     // Everything, so that no call runs partly with the old settings, and the reply comes after
     // all calls that still saw them.
-    Command { name: "set", arity: -4, reach: Reach::All, run: set, ..ROW },
+    Command {
+        name: "set",
+        arity: -4,
+        reach: Reach::All,
+        secrets: Secrets::Where(is_secret_of_set),
+        run: set,
+        ..ROW
+    },
 ];
 
 /// `CONFIG GET pattern [pattern …]` → names and values.
@@ -101,4 +109,11 @@ fn set(ctx: &mut Ctx<'_, '_>) -> Outcome {
     host(ctx)?.change_config(ctx.engine, &pairs, caller).map_err(refused)?;
     ctx.reply.ok();
     Ok(())
+}
+
+/// Whether an argument of CONFIG SET is the value of a setting that is nobody's business.
+fn is_secret_of_set(argv: Argv<'_>, index: usize) -> bool {
+    let is_value = 3 <= index && index % 2 == 1;
+    let row = || table::find(argv.at(index - 1)).map(|(row, _)| &table::ROWS[row]);
+    is_value && row().is_some_and(|row| row.is_secret)
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use engine::call_log::{CallLogLimits, LogLimits};
 use engine::events::Classes;
 use engine::settings::{Access, MemoryPolicy};
 use store::types::limits::{
@@ -155,6 +156,10 @@ pub struct Settings {
     pub loglevel: Level,
     /// The letters in canonical form; see [`event_bits`](super::special::event_bits).
     pub notify_keyspace_events: String,
+    pub commandlog_large_reply_max_len: u64,
+    pub commandlog_large_request_max_len: u64,
+    pub commandlog_reply_larger_than_bytes: i64,
+    pub commandlog_request_larger_than_bytes: i64,
     pub slowlog_log_slower_than_us: i64,
     pub slowlog_max_len: u64,
     /// `None`: the system's log is left alone.
@@ -167,6 +172,7 @@ impl Settings {
         engine::settings::Settings {
             bulk_len_max: self.proto_max_bulk_len,
             busy_reply_threshold_ms: self.busy_reply_threshold_ms,
+            call_logs: self.call_logs(),
             databases: usize::try_from(self.databases).unwrap_or(usize::MAX),
             debug_access: self.enable_debug_command,
             dialect: self.dialect,
@@ -184,8 +190,25 @@ impl Settings {
         }
     }
 
+    fn call_logs(&self) -> CallLogLimits {
+        CallLogLimits {
+            large_reply: LogLimits::new(
+                self.commandlog_reply_larger_than_bytes,
+                self.commandlog_large_reply_max_len,
+                1,
+            ),
+            large_request: LogLimits::new(
+                self.commandlog_request_larger_than_bytes,
+                self.commandlog_large_request_max_len,
+                1,
+            ),
+            slow: LogLimits::new(self.slowlog_log_slower_than_us, self.slowlog_max_len, 1000),
+        }
+    }
+
     /// # Panics When the table lacks a name used here or has it with another kind; every test that
     /// makes settings would fail.
+    // Length: a line for each setting.
     pub(super) fn new(config: &Config) -> Self {
         let read = Reader { config };
         let [output_limit_normal, output_limit_replica, output_limit_pubsub] =
@@ -248,6 +271,10 @@ impl Settings {
             logfile: read.path("logfile"),
             loglevel: read.log_level("loglevel"),
             notify_keyspace_events: read.word("notify-keyspace-events"),
+            commandlog_large_reply_max_len: read.number("commandlog-large-reply-max-len"),
+            commandlog_large_request_max_len: read.number("commandlog-large-request-max-len"),
+            commandlog_reply_larger_than_bytes: read.number("commandlog-reply-larger-than"),
+            commandlog_request_larger_than_bytes: read.number("commandlog-request-larger-than"),
             slowlog_log_slower_than_us: read.number("slowlog-log-slower-than"),
             slowlog_max_len: read.number("slowlog-max-len"),
             syslog: read.syslog(),

@@ -1,7 +1,17 @@
 //! Documentation of the commands about the server.
 
 use super::Doc;
-use super::argument::{block, integer, key, one_of, pattern, string, word};
+use super::argument::{Argument, block, integer, key, one_of, pattern, string, word};
+
+/// Which of the logs of calls is meant.
+const LOG: Argument = one_of(
+    "type",
+    &[
+        word("slow", "SLOW"),
+        word("large-request", "LARGE-REQUEST"),
+        word("large-reply", "LARGE-REPLY"),
+    ],
+);
 
 pub(super) const DOCS: &[Doc] = &[
     Doc {
@@ -9,6 +19,36 @@ pub(super) const DOCS: &[Doc] = &[
         summary: "Tells the facts about all commands.",
         complexity: "O(N) in the commands",
         tips: &["nondeterministic_output_order"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "commandlog",
+        summary: "Looks at the calls that took long, or had a large request or reply.",
+        complexity: "Depends on the subcommand.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "commandlog|get",
+        summary: "Shows the newest calls of a log.",
+        complexity: "O(N) in the calls shown",
+        tips: &["request_policy:all_nodes", "nondeterministic_output"],
+        arguments: &[integer("count"), LOG],
+        ..Doc::NEW
+    },
+    Doc { name: "commandlog|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc {
+        name: "commandlog|len",
+        summary: "Counts the calls of a log.",
+        tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
+        arguments: &[LOG],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "commandlog|reset",
+        summary: "Forgets the calls of a log.",
+        complexity: "O(N) in its calls",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        arguments: &[LOG],
         ..Doc::NEW
     },
     Doc { name: "command|count", summary: "Counts the commands.", ..Doc::NEW },
@@ -216,6 +256,35 @@ pub(super) const DOCS: &[Doc] = &[
             ],
         )
         .optional()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "slowlog",
+        summary: "Looks at the calls that took long.",
+        complexity: "Depends on the subcommand.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "slowlog|get",
+        summary: "Shows the newest calls that took long.",
+        complexity: "O(N) in the calls shown",
+        tips: &["request_policy:all_nodes", "nondeterministic_output"],
+        history: &[("4.0.0", "Address and name of the client.")],
+        arguments: &[integer("count").optional()],
+        ..Doc::NEW
+    },
+    Doc { name: "slowlog|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc {
+        name: "slowlog|len",
+        summary: "Counts the calls that took long.",
+        tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "slowlog|reset",
+        summary: "Forgets the calls that took long.",
+        complexity: "O(N) in the calls kept",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
         ..Doc::NEW
     },
     Doc {

@@ -71,6 +71,8 @@ pub struct Row {
     pub listed: Listed,
     pub mutability: Mutability,
     pub status: Status,
+    /// Whether logs and monitors leave its value out.
+    pub is_secret: bool,
     pub doc: &'static str,
 }
 
@@ -230,6 +232,7 @@ const fn row(name: &'static str, kind: Kind, default: &'static str) -> Row {
         listed: Listed::Both,
         mutability: Mutability::Mutable,
         status: Status::Implemented,
+        is_secret: false,
         doc: "",
     }
 }
@@ -300,6 +303,11 @@ impl Row {
 
     const fn clamped(mut self, min: i128, max: i128) -> Self {
         self.clamp = Some((min, max));
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.is_secret = true;
         self
     }
 

@@ -84,10 +84,11 @@ pub(super) const ROWS: &[Row] = &[
     text("tls-client-key-file", "").doc("Key for outgoing connections.").kept(),
     text("tls-client-key-file-pass", "")
         .doc("Passphrase of the key for outgoing connections.")
+        .secret()
         .kept(),
     text("tls-dh-params-file", "").doc("Diffie-Hellman parameters.").kept(),
     text("tls-key-file", "").doc("The server's key.").kept(),
-    text("tls-key-file-pass", "").doc("Passphrase of the server's key.").kept(),
+    text("tls-key-file-pass", "").doc("Passphrase of the server's key.").secret().kept(),
     flag("tls-prefer-server-ciphers", "no").doc("Let the server choose the cipher.").kept(),
     text("tls-protocols", "").doc("Versions of TLS to speak.").kept(),
     integer("tls-session-cache-size", 0, INT_MAX, "20480").doc("Cached TLS sessions.").kept(),

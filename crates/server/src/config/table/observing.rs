@@ -11,20 +11,16 @@ pub(super) const ROWS: &[Row] = &[
         .immutable(),
     integer("commandlog-large-reply-max-len", 0, LONG_MAX, "128")
         .doc("Entries of the log of large replies.")
-        .only(Listed::Valkey)
-        .kept(),
+        .only(Listed::Valkey),
     integer("commandlog-large-request-max-len", 0, LONG_MAX, "128")
         .doc("Entries of the log of large requests.")
-        .only(Listed::Valkey)
-        .kept(),
+        .only(Listed::Valkey),
     integer("commandlog-reply-larger-than", -1, LONG_MAX, "1048576")
         .doc("Bytes from which on a reply is logged.")
-        .only(Listed::Valkey)
-        .kept(),
+        .only(Listed::Valkey),
     integer("commandlog-request-larger-than", -1, LONG_MAX, "1048576")
         .doc("Bytes from which on a request is logged.")
-        .only(Listed::Valkey)
-        .kept(),
+        .only(Listed::Valkey),
     text("debug-context", "").doc("A word that tests put into the log.").hidden().kept(),
     flag("enable-debug-assert", "no")
         .doc("Check more while running, for tests.")

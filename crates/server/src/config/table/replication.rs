@@ -14,8 +14,12 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Send snapshot and changes over two connections.")
         .only(Listed::Valkey)
         .kept(),
-    text("masterauth", "").doc("Password for the primary.").valkey_name("primaryauth").kept(),
-    text("masteruser", "").doc("User for the primary.").valkey_name("primaryuser").kept(),
+    text("masterauth", "")
+        .doc("Password for the primary.")
+        .valkey_name("primaryauth")
+        .secret()
+        .kept(),
+    text("masteruser", "").doc("User for the primary.").valkey_name("primaryuser").secret().kept(),
     integer("min-replicas-max-lag", 0, INT_MAX, "10")
         .doc("Seconds that a replica may be behind to count.")
         .also(&["min-slaves-max-lag"])

@@ -21,5 +21,5 @@ pub(super) const ROWS: &[Row] = &[
     choice("enable-protected-configs", WHO, "no")
         .doc("Who may change protected settings by CONFIG SET.")
         .immutable(),
-    text("requirepass", "").doc("Password of the default user."),
+    text("requirepass", "").doc("Password of the default user.").secret(),
 ];
