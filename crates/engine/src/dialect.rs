@@ -31,6 +31,8 @@ pub struct Differences {
     pub redis_version: &'static str,
     /// `server_name` of INFO.
     pub server_name: &'static str,
+    /// Whether LATENCY LATEST adds up the spikes of an event.
+    pub latency_spikes_are_summed: bool,
     /// `valkey_version` of INFO, where it is shown.
     pub valkey_version: Option<&'static str>,
     /// Whether a search around a member that is missing names it.
@@ -62,6 +64,7 @@ static REDIS: Differences = Differences {
     hello_version: "8.0.6",
     redis_version: "8.0.6",
     server_name: "ochre",
+    latency_spikes_are_summed: false,
     valkey_version: None,
     missing_places_are_named: false,
     nested_multi_aborts: false,
@@ -83,6 +86,7 @@ static VALKEY: Differences = Differences {
     hello_version: "9.1.2",
     redis_version: "7.2.4",
     server_name: "valkey",
+    latency_spikes_are_summed: true,
     valkey_version: Some("9.1.2"),
     missing_places_are_named: true,
     nested_multi_aborts: true,

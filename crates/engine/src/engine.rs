@@ -5,6 +5,7 @@ use crate::call_log::CallLogs;
 use crate::command::Command;
 use crate::data::Reclaim;
 use crate::keyspace::Keyspace;
+use crate::latency::{Event, Spikes};
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::scripting::Scripts;
@@ -45,6 +46,7 @@ pub struct Engine {
     pub scripts: Scripts,
     pub errors: ErrorStatistics,
     pub call_logs: CallLogs,
+    pub spikes: Spikes,
     pub(crate) reclaim: Box<dyn Reclaim + Send + Sync>,
     pub(crate) seed: u64,
     settings: ArcSwap<Settings>,
@@ -76,6 +78,7 @@ impl Engine {
             scripts: Scripts::default(),
             errors: ErrorStatistics::default(),
             call_logs: CallLogs::default(),
+            spikes: Spikes::default(),
             reclaim: parts.reclaim,
             seed: parts.seed,
             settings: ArcSwap::from_pointee(parts.settings),
@@ -93,6 +96,13 @@ impl Engine {
         self.settings.store(Arc::new(settings));
         // Pairs with the acquire in `settings_generation`.
         self.settings_generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Notes that something took so long, if that counts as a latency spike.
+    pub fn note_duration(&self, settings: &Settings, event: Event, nanoseconds: u64) {
+        if settings.spike_ns_min <= nanoseconds {
+            self.spikes.note(event, nanoseconds, self.clock.wall_ms() / 1000);
+        }
     }
 
     /// Sets all statistics back to zero (CONFIG RESETSTAT).

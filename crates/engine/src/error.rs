@@ -123,6 +123,7 @@ pub enum CommandError {
     NoAuthHello,
     NoInputKeys(Box<str>),
     NoKeysInCommand,
+    NoSamples(Box<str>),
     NoScript,
     NoScriptToShow,
     NoShutdown,
@@ -537,6 +538,7 @@ impl CommandError {
                 "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
                  RESET are allowed in this context"
             ),
+            Self::NoSamples(event) => format!("ERR No samples available for event '{event}'"),
             Self::TypeUnknown(name) => format!("ERR unknown type name '{name}'"),
             Self::UnknownCommand(rest) => {
                 format!("ERR unknown command {}", String::from_utf8_lossy(rest))

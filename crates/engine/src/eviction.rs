@@ -19,6 +19,7 @@ use crate::admit;
 use crate::data;
 use crate::events;
 use crate::keyspace::LockedShard;
+use crate::latency::Event;
 use crate::lfu::Frequency;
 use crate::moments::Moments;
 use crate::run::Executor;
@@ -80,6 +81,18 @@ impl Executor<'_> {
     /// again meanwhile, which is their business.
     #[cold]
     pub(crate) fn make_room(&mut self) -> bool {
+        if self.settings.spike_ns_min == u64::MAX {
+            return self.evict_enough();
+        }
+        let clock = self.engine.clock();
+        let started_ns = clock.now_ns();
+        let is_short = self.evict_enough();
+        let duration_ns = clock.now_ns().saturating_sub(started_ns);
+        self.engine.note_duration(&self.settings, Event::EvictionCycle, duration_ns);
+        is_short
+    }
+
+    fn evict_enough(&mut self) -> bool {
         base::memory::flush();
         self.help_reclaiming();
         let moments = &self.engine.keyspace.moments;

@@ -4,6 +4,7 @@ use crate::call_log::{LoggedCall, Measure};
 use crate::command::Flags;
 use crate::engine::Engine;
 use crate::host::Host;
+use crate::latency::Event;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::statistics::ThreadStatistics;
@@ -35,15 +36,22 @@ pub(crate) fn note(
         statistics.commands[call.entry.id].failed.add(1);
     }
     let logs = &settings.call_logs;
-    if logs.slow.value_min <= call.nanoseconds
+    if logs.slow.value_min.min(settings.spike_ns_min) <= call.nanoseconds
         || logs.large_reply.value_min <= call.reply_bytes as u64
         || logs.large_request.value_min <= call.argv.request_len_max() as u64
     {
-        log(engine, host, settings, call);
+        note_outstanding(engine, host, settings, call);
     }
 }
 
 #[cold]
+fn note_outstanding(engine: &Engine, host: &dyn Host, settings: &Settings, call: &Finished<'_>) {
+    let is_fast = call.entry.row.flags.has(Flags::FAST);
+    let event = if is_fast { Event::FastCommand } else { Event::Command };
+    engine.note_duration(settings, event, call.nanoseconds);
+    log(engine, host, settings, call);
+}
+
 fn log(engine: &Engine, host: &dyn Host, settings: &Settings, call: &Finished<'_>) {
     if call.entry.row.flags.has(Flags::SKIP_SLOWLOG) {
         return;

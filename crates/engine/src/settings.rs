@@ -34,6 +34,8 @@ pub struct Settings {
     pub memory_samples: usize,
     /// Empty: none needed.
     pub password: Vec<u8>,
+    /// Nanoseconds from which on something counts as a latency spike; `u64::MAX`: nothing does.
+    pub spike_ns_min: u64,
     /// How large values may be in their small forms.
     pub types: Limits,
     /// Bytes of pushes that may wait for one client before it is cut off; 0: any number.
@@ -115,6 +117,7 @@ impl Default for Settings {
             notified: Classes::NONE,
             memory_samples: 5,
             password: Vec::new(),
+            spike_ns_min: u64::MAX,
             types: Limits::default(),
             push_bytes_max: 32 << 20,
         }

@@ -135,6 +135,8 @@ impl Default for Latency {
 
 impl Latency {
     const STEPS: usize = 16 * 32;
+    /// Powers of two of the nanoseconds that a histogram tells apart: 1 µs to 1 s.
+    const DOUBLINGS: std::ops::Range<usize> = 10..31;
 
     /// Counts one call.
     pub fn record(&self, nanoseconds: u64) {
@@ -152,6 +154,30 @@ impl Latency {
     /// Forgets all calls.
     pub fn reset(&self) {
         self.counts.iter().for_each(Counter::reset);
+    }
+
+    /// How many of `sums` took at most so many microseconds: from one step to the next about twice as
+    /// many, those left out that tell nothing new. The last step is for all that took longer, too.
+    pub fn doublings(sums: &[u64]) -> Vec<(u64, u64)> {
+        let total: u64 = sums.iter().sum();
+        let mut doublings = Vec::new();
+        let (mut seen, mut step) = (0, 0);
+        for power in Self::DOUBLINGS {
+            // Steps below this one are of shorter durations.
+            let end = if power + 1 == Self::DOUBLINGS.end { sums.len() } else { (power - 4) * 16 };
+            let before = seen;
+            seen += sums[step.min(end)..end].iter().sum::<u64>();
+            step = end;
+            if before < seen {
+                // Redis's histogram has steps of a hundredth and tells their upper ends.
+                let ns = (1_u64 << power) + (1 << (power - 7)) - 1;
+                doublings.push((ns / 1000, seen));
+            }
+            if seen == total {
+                break;
+            }
+        }
+        doublings
     }
 
     fn step(nanoseconds: u64) -> usize {
@@ -209,5 +235,23 @@ impl ErrorStatistics {
     /// Forgets all.
     pub fn reset(&self) {
         self.0.lock().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_in_doublings() {
+        let latency = Latency::default();
+        for ns in [100, 900, 1500, 40_000, 600_000_000, 5_000_000_000] {
+            latency.record(ns);
+        }
+        let mut sums = Vec::new();
+        latency.add_to(&mut sums);
+        let doublings = Latency::doublings(&sums);
+        assert_eq!(doublings, [(1, 2), (2, 3), (66, 4), (1_082_130, 6)]);
+        assert!(Latency::doublings(&vec![0; sums.len()]).is_empty());
     }
 }

@@ -7,6 +7,7 @@ use crate::clients::limits;
 use crate::server::Server;
 use base::lock::Token;
 use engine::expiry::Care;
+use engine::latency::Event;
 use engine::pause::Paused;
 use engine::{Executor, Session};
 use std::sync::Arc;
@@ -110,7 +111,7 @@ impl<'s> Cron<'s> {
         let expires = !is_paused && self.server.host.expires_actively();
         let started_ns = clock.now_ns();
         loop {
-            let care = self.executor.look_after_shard(&mut self.session, self.next_shard, expires);
+            let care = self.look_after_shard(expires);
             self.unfinished += usize::from(care == Care::More);
             self.next_shard += 1;
             if self.next_shard == shards {
@@ -128,6 +129,19 @@ impl<'s> Cron<'s> {
                 return spent * (share - 1);
             }
         }
+    }
+
+    /// Looks after the next shard.
+    fn look_after_shard(&mut self, expires: bool) -> Care {
+        let engine = &self.server.engine;
+        let started_ns = engine.clock().now_ns();
+        let care = self.executor.look_after_shard(&mut self.session, self.next_shard, expires);
+        let duration_ns = engine.clock().now_ns().saturating_sub(started_ns);
+        if expires {
+            // Whoever wanted this shard had to wait for so long.
+            engine.note_duration(&engine.settings(), Event::ExpireCycle, duration_ns);
+        }
+        care
     }
 
     /// CLIENT PAUSE ends.

@@ -17,6 +17,8 @@ mod geo;
 mod hash;
 mod hyperloglog;
 mod keys;
+mod latency;
+mod latency_doctor;
 mod list;
 mod lolwut;
 mod pubsub;
@@ -43,6 +45,7 @@ pub const FAMILIES: &[&[Command]] = &[
     hash::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
+    latency::COMMANDS,
     list::COMMANDS,
     lolwut::COMMANDS,
     pubsub::COMMANDS,

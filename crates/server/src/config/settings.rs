@@ -182,6 +182,10 @@ impl Settings {
             memory_bytes_max: usize::try_from(self.maxmemory).unwrap_or(usize::MAX),
             memory_policy: self.maxmemory_policy,
             memory_samples: self.maxmemory_samples as usize,
+            spike_ns_min: match self.latency_monitor_threshold_ms {
+                0 => u64::MAX,
+                ms => ms.saturating_mul(1_000_000),
+            },
             types: self.limits,
             notified: Classes::from_letters(self.notify_keyspace_events.as_bytes()),
             password: self.requirepass.clone(),

@@ -184,6 +184,54 @@ pub(super) const DOCS: &[Doc] = &[
         ..Doc::NEW
     },
     Doc {
+        name: "latency",
+        summary: "Tells how long calls take, and what took longer than it should.",
+        complexity: "Depends on the subcommand.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "latency|doctor",
+        summary: "Tells what the latency spikes were, and what may help.",
+        tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "latency|graph",
+        summary: "Draws the latency spikes of an event.",
+        tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+        arguments: &[string("event")],
+        ..Doc::NEW
+    },
+    Doc { name: "latency|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc {
+        name: "latency|histogram",
+        summary: "Tells how many calls of commands took how long.",
+        complexity: "O(N) in the commands asked for",
+        tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+        arguments: &[string("command").optional().multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "latency|history",
+        summary: "Shows the latency spikes of an event.",
+        tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+        arguments: &[string("event")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "latency|latest",
+        summary: "Shows the latest latency spike of each event.",
+        tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "latency|reset",
+        summary: "Forgets latency spikes.",
+        tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+        arguments: &[string("event").optional().multiple()],
+        ..Doc::NEW
+    },
+    Doc {
         name: "lolwut",
         summary: "Draws a picture, and tells the version.",
         arguments: &[integer("version").after("VERSION").optional()],

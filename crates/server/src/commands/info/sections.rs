@@ -482,6 +482,9 @@ fn errorstats(text: &mut String, facts: &Facts<'_>) {
 }
 
 fn latencystats(text: &mut String, facts: &Facts<'_>) {
+    if !facts.settings.latency_tracking {
+        return;
+    }
     for entry in facts.engine.table.all() {
         let mut sums = Vec::new();
         for thread in facts.engine.threads() {
