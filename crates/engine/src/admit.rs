@@ -48,7 +48,8 @@ pub fn admit(
     authentication(session, entry)?;
     transaction(settings, session, entry)?;
     memory(session, entry, is_memory_short)?;
-    subscription(session, entry)
+    subscription(session, entry)?;
+    monitoring(session, entry)
 }
 
 /// What is answered to a call whose name has no row.
@@ -93,6 +94,16 @@ fn subscription(session: &Session, entry: &Entry) -> Outcome {
         || session.protocol != Protocol::Resp2
         || entry.row.flags.has(Flags::WHILE_SUBSCRIBED);
     if is_allowed { Ok(()) } else { Err(CommandError::Subscribed(entry.full_name.clone())) }
+}
+
+/// Who watches all calls makes none that touch keys.
+fn monitoring(session: &Session, entry: &Entry) -> Outcome {
+    if !session.is_monitor {
+        return Ok(());
+    }
+    let touching = [Flags::READONLY, Flags::WRITE, Flags::MAY_REPLICATE];
+    let touches = touching.iter().any(|flag| entry.row.flags.has(*flag));
+    if touches { Err(CommandError::MonitorTouchesKeys) } else { Ok(()) }
 }
 
 fn protection(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {

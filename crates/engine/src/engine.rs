@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::data::Reclaim;
 use crate::keyspace::Keyspace;
 use crate::latency::{Event, Spikes};
+use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::scripting::Scripts;
@@ -47,6 +48,7 @@ pub struct Engine {
     pub errors: ErrorStatistics,
     pub call_logs: CallLogs,
     pub spikes: Spikes,
+    pub monitors: Monitors,
     pub(crate) reclaim: Box<dyn Reclaim + Send + Sync>,
     pub(crate) seed: u64,
     settings: ArcSwap<Settings>,
@@ -79,6 +81,7 @@ impl Engine {
             errors: ErrorStatistics::default(),
             call_logs: CallLogs::default(),
             spikes: Spikes::default(),
+            monitors: Monitors::default(),
             reclaim: parts.reclaim,
             seed: parts.seed,
             settings: ArcSwap::from_pointee(parts.settings),

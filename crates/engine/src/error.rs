@@ -118,6 +118,8 @@ pub enum CommandError {
     LimitNegative,
     LruNotSelected,
     MaxlenNegative,
+    MonitorInTransaction,
+    MonitorTouchesKeys,
     MultiInsideMulti,
     NoAuth,
     NoAuthHello,
@@ -383,6 +385,8 @@ impl CommandError {
                  adjust."
             }
             Self::MaxlenNegative => "ERR MAXLEN can't be negative",
+            Self::MonitorInTransaction => "ERR MONITOR isn't allowed for DENY BLOCKING client",
+            Self::MonitorTouchesKeys => "ERR Replica can't interact with the keyspace",
             Self::MultiInsideMulti => "ERR MULTI calls can not be nested",
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::NoAuthHello => {

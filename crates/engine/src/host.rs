@@ -2,6 +2,7 @@
 
 use crate::session::Session;
 use base::lock::Token;
+use std::sync::Arc;
 
 /// A client, as logs and monitors show it.
 #[derive(Clone, Debug)]
@@ -10,12 +11,14 @@ pub struct ClientShown {
     pub address: String,
     /// What it calls itself.
     pub name: Box<[u8]>,
+    /// The path of the Unix socket by which it came.
+    pub socket: Option<Arc<str>>,
 }
 
 impl Default for ClientShown {
     /// A client without a connection.
     fn default() -> Self {
-        Self { address: "?:0".to_owned(), name: Box::default() }
+        Self { address: "?:0".to_owned(), name: Box::default(), socket: None }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod keyspace;
 pub mod latency;
 pub mod lfu;
 mod moments;
+pub mod monitors;
 pub mod pause;
 pub mod pubsub;
 pub mod pushes;

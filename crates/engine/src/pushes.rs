@@ -110,7 +110,12 @@ pub struct Postings {
 impl Postings {
     /// Leaves a push in a mailbox.
     pub fn post(&mut self, mailbox: &Mailbox, push: &Push) {
-        if mailbox.post(push, self.bytes_max) {
+        self.post_within(mailbox, push, self.bytes_max);
+    }
+
+    /// Leaves a push in a mailbox within another bound.
+    pub fn post_within(&mut self, mailbox: &Mailbox, push: &Push, bytes_max: usize) {
+        if mailbox.post(push, bytes_max) {
             self.told.push(mailbox.token);
         }
     }

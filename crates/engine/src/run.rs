@@ -17,6 +17,7 @@ use crate::finished::{self, Finished};
 use crate::host::Host;
 use crate::keys;
 use crate::lfu::Frequency;
+use crate::monitors::{self, Moment};
 use crate::pushes::Delivery;
 use crate::scripting::ThreadScripting;
 use crate::session::{QueuedCall, Replies, Session};
@@ -228,6 +229,7 @@ impl<'e> Executor<'e> {
         session.transaction = None;
         session.unwatch();
         self.engine.pubsub.unsubscribe_all(session);
+        self.engine.monitors.remove(session);
         // If the gate is closed now, the watches end a little later, with somebody else's call.
         let _ = self.enter(session);
         self.leave(session);
@@ -692,9 +694,15 @@ impl<'e> Executor<'e> {
 #[inline]
 pub(crate) fn invoke(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let position = ctx.reply.position();
+    if ctx.engine.monitors.is_watched() {
+        monitors::show(ctx, Moment::Begin);
+    }
     let outcome = (ctx.entry.row.run)(ctx);
     if let Err(error) = &outcome {
         answer_error(ctx, error, position);
+    }
+    if ctx.engine.monitors.is_watched() {
+        monitors::show(ctx, Moment::End);
     }
     outcome
 }

@@ -21,6 +21,8 @@ pub struct Session {
     /// The connection comes from this machine (loopback or a Unix socket).
     pub is_local: bool,
     pub is_no_touch: bool,
+    /// It watches all calls.
+    pub is_monitor: bool,
     pub replies: Replies,
     /// The open transaction, between MULTI and EXEC or DISCARD.
     pub transaction: Option<Transaction>,
@@ -117,6 +119,7 @@ impl Session {
             is_authenticated: true,
             is_local: true,
             is_no_touch: false,
+            is_monitor: false,
             replies: Replies::On,
             transaction: None,
             watched: Vec::new(),

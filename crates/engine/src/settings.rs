@@ -28,6 +28,8 @@ pub struct Settings {
     /// 0: no limit.
     pub memory_bytes_max: usize,
     pub memory_policy: MemoryPolicy,
+    /// Bytes of lines that may wait for one monitor before it is cut off; 0: any number.
+    pub monitor_bytes_max: usize,
     /// What happens to keys and is published as messages.
     pub notified: Classes,
     /// `maxmemory-samples`.
@@ -114,6 +116,7 @@ impl Default for Settings {
             lfu_log_factor: 10,
             memory_bytes_max: 0,
             memory_policy: MemoryPolicy::NoEviction,
+            monitor_bytes_max: 0,
             notified: Classes::NONE,
             memory_samples: 5,
             password: Vec::new(),

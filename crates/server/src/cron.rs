@@ -184,7 +184,7 @@ impl<'s> Cron<'s> {
             let counts = &record.counts;
             let since_ns = counts.soft_limit_since_ns.load(Relaxed);
             let is_subscriber = record.is_subscriber();
-            let may_be_idle = idle_ns_max == 0 || is_subscriber;
+            let may_be_idle = idle_ns_max == 0 || is_subscriber || record.is_monitor();
             let is_idle = !may_be_idle && idle_ns_max < record.idle_ns(now_ns);
             let limit = limits::of_class(&settings, is_subscriber);
             let is_slow = limits::has_lapsed(limit, since_ns, now_ns);

@@ -4,6 +4,7 @@ use crate::acceptor::AcceptorSwitch;
 use crate::clients::connection::Connection;
 use crate::clients::record::{ClientRecord, flags};
 use crate::clients::registry::Registry;
+use crate::clients::stream::Endpoint;
 use crate::clock::MachineClock;
 use crate::config::{Config, Settings};
 use crate::log::{self, Level};
@@ -195,7 +196,11 @@ impl Host for ServerHost {
             return ClientShown::default();
         };
         let name = record.names.lock().name.clone();
-        ClientShown { address: record.endpoint.peer().to_string(), name }
+        let socket = match &record.endpoint {
+            Endpoint::Unix(path) => Some(Arc::clone(path)),
+            Endpoint::Inside | Endpoint::Tcp { .. } => None,
+        };
+        ClientShown { address: record.endpoint.peer().to_string(), name, socket }
     }
 
     fn pushes_wait(&self, tokens: &[Token]) {

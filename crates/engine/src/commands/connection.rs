@@ -126,6 +126,7 @@ fn quit(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `RESET` → RESET: the connection is as it was when it was accepted. O(watched keys).
 fn reset(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.engine.pubsub.unsubscribe_all(ctx.session);
+    ctx.engine.monitors.remove(ctx.session);
     ctx.session.reset(ctx.settings.password.is_empty());
     ctx.host.client_reset(ctx.session);
     ctx.reply.set_protocol(ctx.session.protocol);

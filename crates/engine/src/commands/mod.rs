@@ -21,6 +21,7 @@ mod latency;
 mod latency_doctor;
 mod list;
 mod lolwut;
+mod monitor;
 mod pubsub;
 mod scripting;
 mod server;
@@ -48,6 +49,7 @@ pub const FAMILIES: &[&[Command]] = &[
     latency::COMMANDS,
     list::COMMANDS,
     lolwut::COMMANDS,
+    monitor::COMMANDS,
     pubsub::COMMANDS,
     scripting::COMMANDS,
     server::COMMANDS,

@@ -139,6 +139,7 @@ impl Connection {
         let set = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
         set(session.transaction.is_some(), flags::MULTI)
             | set(session.subscriptions.is_some(), flags::PUBSUB)
+            | set(session.is_monitor, flags::MONITOR)
             | set(session.is_no_touch, flags::NO_TOUCH)
             | set(!session.watched.is_empty() && session.watch_flag.is_raised(), flags::DIRTY)
             | set(self.state.is_suspended, flags::BLOCKED)

@@ -91,6 +91,8 @@ pub mod flags {
     pub const CAPA_REDIRECT: u32 = 1 << 7;
     /// Subscribed to something.
     pub const PUBSUB: u32 = 1 << 8;
+    /// Watches all calls.
+    pub const MONITOR: u32 = 1 << 16;
     /// Those that commands set; the others follow from the connection's state.
     pub const LASTING: u32 = NO_EVICT | CAPA_REDIRECT;
 }
@@ -135,6 +137,11 @@ impl ClientRecord {
     /// Whether it has subscribed to something.
     pub fn is_subscriber(&self) -> bool {
         self.counts.flags.load(Relaxed) & flags::PUBSUB != 0
+    }
+
+    /// Whether it watches all calls.
+    pub fn is_monitor(&self) -> bool {
+        self.counts.flags.load(Relaxed) & flags::MONITOR != 0
     }
 
     /// Nanoseconds since its last batch.

@@ -187,6 +187,8 @@ impl Settings {
                 ms => ms.saturating_mul(1_000_000),
             },
             types: self.limits,
+            monitor_bytes_max: usize::try_from(self.output_limit_normal.hard_bytes)
+                .unwrap_or(usize::MAX),
             notified: Classes::from_letters(self.notify_keyspace_events.as_bytes()),
             password: self.requirepass.clone(),
             push_bytes_max: usize::try_from(self.output_limit_pubsub.hard_bytes)

@@ -5,6 +5,7 @@
 mod client;
 mod clients_memory;
 mod eviction;
+mod monitors;
 mod program;
 mod pubsub;
 mod slow_calls;

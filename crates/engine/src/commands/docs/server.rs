@@ -277,6 +277,11 @@ pub(super) const DOCS: &[Doc] = &[
         ..Doc::NEW
     },
     Doc {
+        name: "monitor",
+        summary: "Shows all calls of all clients as they are made.",
+        ..Doc::NEW
+    },
+    Doc {
         name: "role",
         summary: "Tells whether this server is a primary or a replica, and of whom.",
         ..Doc::NEW

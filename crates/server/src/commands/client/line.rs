@@ -91,6 +91,7 @@ fn subscriptions(ctx: &Ctx<'_, '_>, record: &ClientRecord, is_self: bool) -> [u3
 pub(super) fn flag_letters(record: &ClientRecord) -> String {
     let set = record.counts.flags.load(Relaxed);
     let letters = [
+        (flags::MONITOR, 'O'),
         (flags::PUBSUB, 'P'),
         (flags::MULTI, 'x'),
         (flags::BLOCKED, 'b'),
