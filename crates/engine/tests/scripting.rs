@@ -1,5 +1,7 @@
 //! Scripts, run in process: what they see, what they return, and how they fail.
 
+mod common;
+
 use base::clock::ManualClock;
 use base::lock::{Token, Wake};
 use engine::data::ReclaimNow;
@@ -79,4 +81,21 @@ fn calls_reach_the_data() {
             "$43\r\nERR value is not an integer or out of range\r\n",
         ),
     ]);
+}
+
+#[test]
+fn long_replies_are_whole() {
+    let world = common::World::new();
+    let mut client = world.client();
+    client.call("HELLO 3");
+    let script: &[u8] = b"local t = {} for i = 1, 20000 do t[i] = 'x' end return t";
+    let resp::Frame::Array(items) = client.call_words(&[b"EVAL", script, b"0"]) else {
+        panic!("a table is an array")
+    };
+    assert_eq!(items.len(), 20_000);
+    let script: &[u8] = b"local t = {} for i = 1, 20000 do t[i] = 'x' end return {map = t}";
+    let resp::Frame::Map(pairs) = client.call_words(&[b"EVAL", script, b"0"]) else {
+        panic!("this table is a map")
+    };
+    assert_eq!(pairs.len(), 20_000);
 }

@@ -133,15 +133,17 @@ fn reply_pairs(
     depth: usize,
     form: Pairs,
 ) -> Result<(), CommandError> {
-    let pairs: Vec<(Value, Value)> = table.pairs().filter_map(Result::ok).collect();
+    // Twice through the table: the interpreter has room for a few thousand references at a time,
+    // too few to hold the pairs of a large one.
+    let pairs = || table.pairs::<Value, Value>().filter_map(Result::ok);
     match form {
-        Pairs::Map => reply.map(pairs.len()),
-        Pairs::Set => reply.set(pairs.len()),
+        Pairs::Map => reply.map(pairs().count()),
+        Pairs::Set => reply.set(pairs().count()),
     }
-    for (key, value) in &pairs {
-        reply_nested(reply, key, shows_booleans, depth + 1)?;
+    for (key, value) in pairs() {
+        reply_nested(reply, &key, shows_booleans, depth + 1)?;
         if form == Pairs::Map {
-            reply_nested(reply, value, shows_booleans, depth + 1)?;
+            reply_nested(reply, &value, shows_booleans, depth + 1)?;
         }
     }
     Ok(())
@@ -153,15 +155,18 @@ fn reply_sequence(
     shows_booleans: bool,
     depth: usize,
 ) -> Result<(), CommandError> {
-    let mut items = Vec::new();
-    for index in 1.. {
-        match table.raw_get::<Value>(index) {
-            Ok(Value::Nil) | Err(_) => break,
-            Ok(value) => items.push(value),
-        }
+    // Twice, as above.
+    let items = || {
+        (1_usize..).map_while(|index| match table.raw_get::<Value>(index) {
+            Ok(Value::Nil) | Err(_) => None,
+            Ok(value) => Some(value),
+        })
+    };
+    reply.array(items().count());
+    for item in items() {
+        reply_nested(reply, &item, shows_booleans, depth + 1)?;
     }
-    reply.array(items.len());
-    items.iter().try_for_each(|item| reply_nested(reply, item, shows_booleans, depth + 1))
+    Ok(())
 }
 
 /// A Lua number as an integer, as the processors that Redis runs on convert it: what does not fit

@@ -8,9 +8,18 @@
 pub(super) const PRELUDE: &str = r#"
 local host = ...
 local error, type, tostring, xpcall, pcall = error, type, tostring, xpcall, pcall
-local setmetatable, rawset, pairs = setmetatable, rawset, pairs
+local setmetatable, rawset, pairs, tonumber = setmetatable, rawset, pairs, tonumber
+local unpack, collectgarbage = unpack, collectgarbage
+local find, gmatch, gsub, match = string.find, string.gmatch, string.gsub, string.match
 
 local protected = setmetatable({}, { __mode = "k" })
+
+local UNPACKED_MAX = 8000
+local PATTERN_LEN_MAX = 4096
+
+-- The functions of texts, some of which get a guard below.
+local strings = {}
+for name, body in pairs(string) do strings[name] = body end
 
 local function readonly() error("Attempt to modify a readonly table", 2) end
 
@@ -46,7 +55,7 @@ end
 
 local libraries = {
   redis = frozen(redis),
-  string = frozen(string),
+  string = frozen(strings),
   math = frozen(math),
   table = frozen(table),
   os = frozen({ clock = function() return host.clock() end }),
@@ -79,12 +88,48 @@ libraries.xpcall = function(body, handler)
     return handler(problem)
   end)
 end
+-- The interpreter's own counts them in an integer that can overflow (CVE-2025-46817).
+libraries.unpack = function(list, first, last)
+  if type(list) ~= "table" then
+    error("bad argument #1 to 'unpack' (table expected, got " .. type(list) .. ")", 2)
+  end
+  local from, to = tonumber(first or 1), tonumber(last or #list)
+  if from and to and from <= to
+    and (from < -2^31 or 2^31 <= to or UNPACKED_MAX <= to - from) then
+    error("too many results to unpack", 2)
+  end
+  return unpack(list, first, last)
+end
+-- Matching recurses once for each repetition in a pattern, on the thread's own stack.
+local function is_too_complex(pattern)
+  return type(pattern) == "string" and PATTERN_LEN_MAX < #pattern and find(pattern, "[*+?-]")
+end
+local function too_complex() error("pattern too complex", 3) end
+strings.find = function(text, pattern, first, is_plain)
+  if not is_plain and is_too_complex(pattern) then too_complex() end
+  return find(text, pattern, first, is_plain)
+end
+strings.gmatch = function(text, pattern)
+  if is_too_complex(pattern) then too_complex() end
+  return gmatch(text, pattern)
+end
+strings.gsub = function(text, pattern, ...)
+  if is_too_complex(pattern) then too_complex() end
+  return gsub(text, pattern, ...)
+end
+strings.match = function(text, pattern, first)
+  if is_too_complex(pattern) then too_complex() end
+  return match(text, pattern, first)
+end
 local plain_loadstring = loadstring
 libraries.loadstring = function(text, name)
   if type(text) ~= "string" or text:sub(1, 1) == "\27" then
     return nil, "attempt to load a binary chunk"
   end
+  -- The chunk's name is not anchored while the chunk is read (CVE-2025-49844).
+  collectgarbage("stop")
   local chunk, problem = plain_loadstring(text, name)
+  collectgarbage("restart")
   if chunk then setfenv(chunk, host.environment) end
   return chunk, problem
 end
@@ -115,7 +160,7 @@ setmetatable(environment, {
   __metatable = false,
 })
 -- Strings reach the library through their shared metatable: it must not be a way to change it.
-getmetatable("").__index = string
+getmetatable("").__index = strings
 getmetatable("").__metatable = false
 
 local function described(problem)
