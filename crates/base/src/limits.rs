@@ -54,6 +54,12 @@ pub const FRAME_ELEMENTS_MAX: usize = u32::MAX as usize;
 /// Longest line in a decoded reply that is not a string: errors, numbers, headers.
 pub const FRAME_LINE_LEN_MAX: usize = 1 << 20;
 
+/// Longest text that a library of scripts builds, in bytes: as long as a value may be by default.
+pub const SCRIPT_TEXT_LEN_MAX: usize = 512 << 20;
+
+/// Most bytes that a thread's interpreter of scripts may hold: room for two of the longest values.
+pub const SCRIPT_MEMORY_BYTES_MAX: usize = 1 << 30;
+
 /// Bytes that may wait to be freed while memory is at its limit: so far the process may be above it.
 /// Whoever writes then frees some of them first.
 pub const MEMORY_HANDED_OVER_MAX: usize = 64 << 20;

@@ -51,6 +51,8 @@ pub struct Differences {
     pub quotes: Quotes,
     /// Whether SCAN refuses a TYPE that does not exist, instead of finding nothing.
     pub scan_knows_types: bool,
+    /// Whether scripts may be of several languages: an unknown one is then looked up after the flags.
+    pub script_engines_are_many: bool,
     /// Whether OBJECT REFCOUNT shows small integers as shared by everybody.
     pub shares_integers: bool,
 }
@@ -74,6 +76,7 @@ static REDIS: Differences = Differences {
     product: "Redis",
     quotes: Quotes::EndWords,
     scan_knows_types: false,
+    script_engines_are_many: false,
     shares_integers: true,
 };
 
@@ -96,6 +99,7 @@ static VALKEY: Differences = Differences {
     product: "Valkey",
     quotes: Quotes::JoinWords,
     scan_knows_types: true,
+    script_engines_are_many: true,
     shares_integers: false,
 };
 

@@ -176,17 +176,26 @@ pub enum CommandError {
     ScriptArgumentCount,
     ScriptArgumentType,
     ScriptArgumentsWrong,
+    ScriptCheckedCommand,
     ScriptCompile(Box<str>),
     ScriptDebugMode,
     ScriptDebugger,
+    ScriptFirstLine(Box<str>),
     ScriptFlushMode,
+    ScriptKilled,
+    ScriptLogArguments,
     ScriptLogLevel,
+    ScriptLogLevelType,
+    ScriptMayWrite,
     ScriptNoArguments,
     ScriptNotBusy,
     ScriptProtocol,
+    ScriptProtocolArguments,
     ScriptReadOnly,
+    ScriptReplicationArguments,
+    ScriptReplicationFlags,
     ScriptReplyDepth,
-    ScriptShebang(Box<str>),
+    ScriptUnkillable,
     ScriptUnknownCommand,
     ScriptWrongArity,
     SecondDatabaseIndexInvalid,
@@ -409,15 +418,32 @@ impl CommandError {
             Self::ScriptArgumentType => {
                 "ERR Lua redis lib command arguments must be strings or integers"
             }
+            Self::ScriptCheckedCommand => "ERR Invalid command passed to redis.acl_check_cmd()",
             Self::ScriptDebugMode => "ERR Use SCRIPT DEBUG YES/SYNC/NO",
             Self::ScriptDebugger => "ERR SCRIPT DEBUG is not supported",
             Self::ScriptFlushMode => "ERR SCRIPT FLUSH only support SYNC|ASYNC option",
+            Self::ScriptKilled => "ERR Script killed by user with SCRIPT KILL...",
+            Self::ScriptLogArguments => "ERR redis.log() requires two arguments or more.",
             Self::ScriptLogLevel => "ERR Invalid log level.",
+            Self::ScriptLogLevelType => "ERR First argument must be a number (log level).",
+            Self::ScriptMayWrite => {
+                "ERR Can not execute a script with write flag using *_ro command."
+            }
             Self::ScriptNoArguments => {
                 "ERR Please specify at least one argument for this redis lib call"
             }
             Self::ScriptNotBusy => "NOTBUSY No scripts in execution right now.",
             Self::ScriptProtocol => "ERR RESP version must be 2 or 3.",
+            Self::ScriptProtocolArguments => "ERR redis.setresp() requires one argument.",
+            Self::ScriptReplicationArguments => "ERR redis.set_repl() requires one argument.",
+            Self::ScriptReplicationFlags => {
+                "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."
+            }
+            Self::ScriptUnkillable => {
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. \
+                 You can either wait the script termination or kill the server in a hard way using \
+                 the SHUTDOWN NOSAVE command."
+            }
             Self::ScriptReadOnly => "ERR Write commands are not allowed from read-only scripts.",
             Self::ScriptReplyDepth => "ERR reached lua stack limit",
             Self::ScriptUnknownCommand => "ERR Unknown Redis command called from script",
@@ -531,7 +557,7 @@ impl CommandError {
             Self::NotInTransactionNamed(name) => {
                 format!("ERR Command '{name}' not allowed inside a transaction")
             }
-            Self::Outside(text) | Self::Script(text) | Self::ScriptShebang(text) => {
+            Self::Outside(text) | Self::Script(text) | Self::ScriptFirstLine(text) => {
                 format!("ERR {text}")
             }
             Self::ScriptCompile(text) => {
@@ -563,13 +589,21 @@ impl CommandError {
         }
     }
 
-    /// The same error in the words that Valkey has for calls from scripts.
+    /// The same error in the words that Valkey has for scripts and their calls.
     #[must_use]
     pub fn in_valkey_scripts(self) -> Self {
         let text = match self {
+            Self::BusyScript => {
+                "BUSY Valkey is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+            }
             Self::NotInScript => "ERR This Valkey command is not allowed from script",
             Self::ScriptArgumentType => "ERR Command arguments must be strings or integers",
+            Self::ScriptCheckedCommand => "ERR Invalid command passed to server.acl_check_cmd()",
+            Self::ScriptKilled => "ERR Script killed by user with SCRIPT KILL.",
+            Self::ScriptLogArguments => "ERR server.log() requires two arguments or more.",
             Self::ScriptNoArguments => "ERR Please specify at least one argument for this call",
+            Self::ScriptProtocolArguments => "ERR server.setresp() requires one argument.",
+            Self::ScriptReplicationArguments => "ERR server.set_repl() requires one argument.",
             Self::ScriptUnknownCommand => "ERR Unknown command called from script",
             Self::ScriptWrongArity => "ERR Wrong number of args calling command from script",
             other => return other,

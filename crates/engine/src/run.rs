@@ -152,7 +152,7 @@ impl<'e> Executor<'e> {
             let max = if session.is_authenticated { REQUESTS_MAX } else { 1 };
             let end = batch.read(parser, &limits(session), input, consumed, max);
             // Whoever may not enter now is suspended when the first request runs.
-            let is_inside = self.enter(session).is_ok();
+            let is_inside = !self.is_script_busy() && self.enter(session).is_ok();
             batch.look_ahead(self.engine, input, session.db, self.tick_ns, is_inside);
             if let Some(state) =
                 self.run_batch(&batch, session, parser, input, &mut consumed, reply)
@@ -298,14 +298,19 @@ impl<'e> Executor<'e> {
         argv: Argv<'_>,
         reply: &mut Reply,
     ) -> Flow {
-        if let Err(Queued { retry_at }) = self.enter(session) {
-            return Flow::Suspended { retry_at };
+        let is_busy = self.data.inside.is_none() && self.is_script_busy();
+        if !is_busy && let Err(Queued { retry_at }) = self.enter(session) {
+            return Flow::Suspended { retry_at: self.retry_before_busy(retry_at) };
         }
         let position = reply.position();
         if session.replies == Replies::SkipNext {
             session.replies = Replies::Skipping;
         }
         let flow = match entry {
+            Ok(entry) if is_busy && !runs_while_busy(entry, argv) => {
+                self.refuse_while_busy(session, entry, argv, reply);
+                Flow::Done
+            }
             Ok(entry) => self.run_known(session, entry, hash, argv, reply),
             Err(error) => {
                 let error = admit::unresolved(&self.settings, session, error);
@@ -341,7 +346,9 @@ impl<'e> Executor<'e> {
     ) -> Flow {
         session.last_command = Some(entry);
         self.data.statistics.begin(entry.id);
-        self.data.is_memory_short = admit::is_memory_full(&self.settings) && self.make_room();
+        // Outside of the gate (while a script is busy) there is no room to be made.
+        self.data.is_memory_short =
+            admit::is_memory_full(&self.settings) && self.data.inside.is_some() && self.make_room();
         let is_short = self.data.is_memory_short;
         if let Err(error) = admit::admit(&self.settings, session, entry, argv, is_short) {
             self.refuse(session, Some(entry), error, reply);
@@ -374,6 +381,9 @@ impl<'e> Executor<'e> {
             }
             Err(Queued { retry_at }) => {
                 session.waiting_since.get_or_insert(self.tick_ns);
+                // Who waits for the gate may wait for a script.
+                let is_outside = self.data.inside.is_none();
+                let retry_at = if is_outside { self.retry_before_busy(retry_at) } else { retry_at };
                 Flow::Suspended { retry_at }
             }
         };
@@ -664,8 +674,49 @@ impl<'e> Executor<'e> {
         }
     }
 
+    /// Whether a script runs alone for so long that others are told so instead of waiting.
+    #[inline]
+    fn is_script_busy(&mut self) -> bool {
+        let Some(since_ns) = self.engine.scripts.running.since_ns() else { return false };
+        // This thread may not have been inside since the threshold was set.
+        self.read_settings();
+        let threshold_ns = self.busy_threshold_ns();
+        threshold_ns != 0 && threshold_ns <= self.tick_ns.saturating_sub(since_ns)
+    }
+
+    /// When a call that waits is to be tried again at the latest: when a script that is in its way
+    /// counts as busy. A script may be about to begin, so a call that sees none looks again too.
+    fn retry_before_busy(&self, retry_at: Option<u64>) -> Option<u64> {
+        let threshold_ns = self.busy_threshold_ns();
+        if threshold_ns == 0 {
+            return retry_at;
+        }
+        let since_ns = self.engine.scripts.running.since_ns().unwrap_or(self.tick_ns);
+        let busy_at = since_ns.saturating_add(threshold_ns).max(self.tick_ns);
+        Some(retry_at.map_or(busy_at, |retry_at| retry_at.min(busy_at)))
+    }
+
+    fn busy_threshold_ns(&self) -> u64 {
+        self.settings.busy_reply_threshold_ms.saturating_mul(1_000_000)
+    }
+
+    /// Tells that a script is busy, unless something else is wrong with the call.
+    #[cold]
+    fn refuse_while_busy(
+        &mut self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: Argv<'_>,
+        reply: &mut Reply,
+    ) {
+        let admitted = admit::admit(&self.settings, session, entry, argv, false);
+        let busy = || self.settings.dialect.script_error(CommandError::BusyScript);
+        let error = admitted.err().unwrap_or_else(busy);
+        self.refuse(session, Some(entry), error, reply);
+    }
+
     fn is_insisting(&self, session: &Session) -> bool {
-        let threshold_ns = self.settings.busy_reply_threshold_ms.saturating_mul(1_000_000);
+        let threshold_ns = self.busy_threshold_ns();
         let is_over = |since: u64| threshold_ns < self.tick_ns.saturating_sub(since);
         session.waiting_since.is_some_and(is_over)
     }
@@ -688,6 +739,11 @@ impl<'e> Executor<'e> {
             self.data.notices.configure(&self.settings);
         }
     }
+}
+
+/// Whether a call may be made beside a busy script: those that touch nothing that needs the gate.
+fn runs_while_busy(entry: &Entry, argv: Argv<'_>) -> bool {
+    entry.row.flags.has(Flags::ALLOW_BUSY) && matches!(entry.row.reach.of(argv), Reach::None)
 }
 
 /// Runs the command's function; an error takes the place of whatever it had replied so far.

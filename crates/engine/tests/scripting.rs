@@ -99,3 +99,100 @@ fn long_replies_are_whole() {
     };
     assert_eq!(pairs.len(), 20_000);
 }
+
+#[test]
+fn a_script_that_eats_memory_ends_and_leaves_nothing() {
+    const HOG: &str = "local t = {} while true do t[#t + 1] = string.rep('x', 2^22) .. #t end";
+    let engine = engine();
+    let mut executor = Executor::new(&engine, &NoHost, 0);
+    let mut session = Session::new(1, Token(1), Arc::new(()));
+    let mut run = |script: &str| {
+        let mut argv = ArgvBuffer::new();
+        ["EVAL", script, "0"].iter().for_each(|argument| argv.push(argument.as_bytes()));
+        let mut reply = Reply::new();
+        assert!(executor.call(&mut session, argv.argv(), &mut reply));
+        String::from_utf8_lossy(&reply.to_vec()).into_owned()
+    };
+    let refusal = run(HOG);
+    assert!(refusal.starts_with("-ERR ") && refusal.contains("not enough memory"), "{refusal}");
+    assert_eq!(run("return collectgarbage('count') < 10000"), ":1\r\n");
+    let caught = run(&format!("return select(2, pcall(function() {HOG} end))"));
+    assert_eq!(caught, "$17\r\nnot enough memory\r\n");
+}
+
+#[test]
+fn broken_messages_are_refused() {
+    // Every beginning of a message with one of everything, and everything behind a wrong byte.
+    let script = "local whole = cmsgpack.pack({1, -1, 300, -300, 2^40, 0.5, 0.1, 'text', true, false, \
+                  {a = {b = {}}}, string.rep('x', 40), string.rep('y', 300)}) \
+                  local refused = 0 \
+                  local function read(text) return (cmsgpack.unpack(text)) end \
+                  for len = 1, #whole - 1 do \
+                    if not pcall(read, string.sub(whole, 1, len)) then refused = refused + 1 end \
+                  end \
+                  for at = 1, #whole do for _, byte in ipairs({0, 127, 193, 201, 220, 223, 255}) do \
+                    pcall(read, string.sub(whole, 1, at - 1) .. string.char(byte) \
+                      .. string.sub(whole, at + 1)) \
+                  end end \
+                  return refused == #whole - 1";
+    check(&[(&["EVAL", script, "0"], ":1\r\n")]);
+}
+
+#[test]
+fn broken_json_is_refused() {
+    let script = r#"local whole = '{"a":[1,-2.5e3,"t\u00e9\n",true,false,null,{"b":{}}],"c":"d"}'
+                    local refused = 0
+                    for len = 1, #whole - 1 do
+                      if not pcall(cjson.decode, string.sub(whole, 1, len)) then
+                        refused = refused + 1
+                      end
+                    end
+                    for at = 1, #whole do for byte = 0, 255 do
+                      pcall(cjson.decode, string.sub(whole, 1, at - 1) .. string.char(byte)
+                        .. string.sub(whole, at + 1))
+                    end end
+                    return refused == #whole - 1"#;
+    check(&[(&["EVAL", script, "0"], ":1\r\n")]);
+}
+
+#[test]
+fn what_libraries_write_they_read() {
+    let script = "local values = {0, -1, 1.5, 'text', true, {}, {1, 2, {3}}, {a = {b = 'c'}}, 2^40} \
+                  for _, value in ipairs(values) do \
+                    local packed = cmsgpack.pack(value) \
+                    if packed ~= cmsgpack.pack(cmsgpack.unpack(packed)) then return packed end \
+                    local text = cjson.encode(value) \
+                    if text ~= cjson.encode(cjson.decode(text)) then return text end \
+                  end \
+                  return 1";
+    check(&[(&["EVAL", script, "0"], ":1\r\n")]);
+}
+
+#[test]
+fn one_script_sees_nothing_of_another() {
+    check(&[
+        (&["EVAL", "return cjson.encode_number_precision(3)", "0"], ":3\r\n"),
+        (&["EVAL", "return cjson.encode_number_precision()", "0"], ":14\r\n"),
+        (&["EVAL", "return getmetatable(cjson.decode('[]'))", "0"], "$-1\r\n"),
+        (
+            &[
+                "EVAL",
+                "cjson.decode_array_with_array_mt(true) \
+                 local t = cjson.decode('[]') return {cjson.encode(t), cjson.encode({})}",
+                "0",
+            ],
+            "*2\r\n$2\r\n[]\r\n$2\r\n{}\r\n",
+        ),
+    ]);
+}
+
+#[test]
+fn patterns_that_would_exhaust_the_stack_are_refused() {
+    let script = "return {pcall(string.find, string.rep('a', 100000), string.rep('a?', 100000)), \
+                  string.find(string.rep('a', 10000) .. 'b', string.rep('a', 5000) .. 'b'), \
+                  select(2, pcall(function() return (('x'):match(string.rep('x*', 5000))) end))}";
+    check(&[(
+        &["EVAL", script, "0"],
+        "*3\r\n$-1\r\n:5001\r\n$34\r\nuser_script:1: pattern too complex\r\n",
+    )]);
+}

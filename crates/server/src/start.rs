@@ -144,6 +144,8 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        // A script without end would keep its thread for ever.
+        self.server.engine.scripts.running.stop();
         let mut has_workers = true;
         while let Some((part, thread)) = self.threads.pop() {
             match part {

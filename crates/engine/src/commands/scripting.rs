@@ -164,17 +164,19 @@ fn script_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
     Ok(())
 }
 
-/// `SCRIPT KILL` → an error: scripts run alone, so none is running now.
-fn script_kill(_ctx: &mut Ctx<'_, '_>) -> Outcome {
-    Err(CommandError::ScriptNotBusy)
+/// `SCRIPT KILL` → OK: the script that runs ends with an error, unless it has written.
+fn script_kill(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    ctx.engine.scripts.running.kill()?;
+    ctx.reply.ok();
+    Ok(())
 }
 
 /// `SCRIPT LOAD script` → its digest.
 fn script_load(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let body = ctx.argv.at(2);
-    let script = ctx.engine.scripts.prepare(body)?;
+    let script = ctx.engine.scripts.prepare(body, ctx.settings.dialect)?;
     ctx.scripting.check(ctx, &script)?;
-    ctx.engine.scripts.add(body, true)?;
+    ctx.engine.scripts.add(body, true, ctx.settings.dialect)?;
     ctx.reply.bulk(&script.digest);
     Ok(())
 }
@@ -194,7 +196,7 @@ enum Writes {
 
 fn eval_body(ctx: &mut Ctx<'_, '_>, writes: Writes) -> Outcome {
     let arguments = arguments(ctx)?;
-    let script = ctx.engine.scripts.add(ctx.argv.at(1), false)?;
+    let script = ctx.engine.scripts.add(ctx.argv.at(1), false, ctx.settings.dialect)?;
     ctx.scripting.run(ctx, &script, arguments, writes == Writes::Refused)
 }
 

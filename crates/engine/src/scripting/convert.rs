@@ -98,7 +98,7 @@ fn reply_table(
         reply.error(&error_line(&error.as_bytes()));
     } else if let Value::String(status) = field("ok") {
         reply.simple(&status.to_string_lossy().replace(['\r', '\n'], " "));
-    } else if let Value::Number(number) = field("double") {
+    } else if let Some(number) = number(&field("double")) {
         reply.double(number);
     } else if let Value::Table(pairs) = field("map") {
         return reply_pairs(reply, &pairs, shows_booleans, depth, Pairs::Map);
@@ -169,6 +169,14 @@ fn reply_sequence(
     Ok(())
 }
 
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Number(number) => Some(*number),
+        _ => None,
+    }
+}
+
 /// A Lua number as an integer, as the processors that Redis runs on convert it: what does not fit
 /// becomes the smallest.
 fn integer(number: f64) -> i64 {
@@ -191,7 +199,7 @@ pub(super) fn argument(value: &Value, bytes: &mut Vec<u8>) -> bool {
 pub(super) fn error_line(text: &[u8]) -> Vec<u8> {
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let mut line = text.to_vec();
-    if !text.contains(&b' ') || text.first().is_some_and(u8::is_ascii_whitespace) {
+    if !text.contains(&b' ') {
         line.splice(0..0, *b"ERR ");
     }
     line

@@ -1,21 +1,32 @@
 //! One thread's Lua interpreter, and how a script's calls become commands.
 
 use super::convert;
+use super::libraries::Libraries;
 use super::prelude::PRELUDE;
-use super::{Digest, Script};
+use super::{Digest, Running, Script};
 use crate::admit;
 use crate::command::{Flags, Outcome};
 use crate::context::{Ctx, Origin};
 use crate::dialect::Dialect;
 use crate::error::CommandError;
 use crate::table::{Entry, Lookup};
-use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value, Variadic};
+use base::limits::SCRIPT_MEMORY_BYTES_MAX;
+use mlua::{
+    Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, Variadic, VmState,
+};
 use resp::{Argv, ArgvBuffer, Frame, Protocol, Reply};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Compiled scripts that a thread keeps; all are dropped when there are more.
 const COMPILED_MAX: usize = 1000;
+
+/// Instructions between two looks whether the script was ended.
+const INSTRUCTIONS_PER_LOOK: u32 = 10_000;
+
+/// Bytes by which an interpreter may grow between scripts before its garbage is collected at once.
+const GROWTH_BYTES_MAX: usize = 32 << 20;
 
 /// A thread's part of scripting: its interpreter, built when the first script runs.
 #[derive(Default)]
@@ -37,9 +48,13 @@ struct Interpreter {
     /// What scripts know as `redis`.
     redis: Table,
     runner: Function,
+    libraries: Libraries,
     compiled: HashMap<Digest, Function>,
     /// Generation of the script cache that `compiled` belongs to.
     generation: u64,
+    /// Bytes that were left when garbage was last collected at once.
+    settled_bytes: usize,
+    running: Arc<Running>,
     buffers: RefCell<Buffers>,
 }
 
@@ -55,6 +70,7 @@ struct Buffers {
 struct Run<'r, 'c, 'e> {
     ctx: RefCell<&'r mut Ctx<'c, 'e>>,
     buffers: &'r RefCell<Buffers>,
+    running: &'r Running,
     protocol: Cell<Protocol>,
     is_read_only: bool,
     allows_oom: bool,
@@ -76,6 +92,7 @@ impl ThreadScripting {
             *place = Some(Interpreter::new(ctx).map_err(lua_failure)?);
         }
         let interpreter = place.as_mut().expect("it was built above");
+        check_promises(ctx, script, is_read_only)?;
         let db = ctx.session.db;
         let outcome = interpreter.run(ctx, script, arguments, is_read_only);
         ctx.session.db = db;
@@ -113,7 +130,11 @@ impl Interpreter {
         host.raw_set("version", differences.redis_version)?;
         host.raw_set("version_number", version_number(differences.redis_version))?;
         host.raw_set("is_valkey", differences.valkey_version.is_some())?;
-        set_plain_functions(&lua, &host)?;
+        set_plain_functions(&lua, &host, ctx.settings.dialect)?;
+        let running = Arc::clone(&ctx.engine.scripts.running);
+        lua.set_app_data(Arc::clone(&running));
+        watch(&lua, &host, &running, ctx.settings.dialect)?;
+        let libraries = Libraries::install(&lua, &host)?;
         let runner = lua.load(PRELUDE).set_name("=prelude").call(&host)?;
         let buffers = RefCell::default();
         Ok(Self {
@@ -122,8 +143,11 @@ impl Interpreter {
             host,
             redis,
             runner,
+            libraries,
             compiled: HashMap::new(),
             generation: 0,
+            settled_bytes: 0,
+            running,
             buffers,
         })
     }
@@ -137,13 +161,16 @@ impl Interpreter {
     ) -> Outcome {
         let function = self.compiled(script, ctx.engine.scripts.generation())?;
         self.set_arguments(arguments).map_err(lua_failure)?;
+        self.libraries.reset();
         let run = Run {
             ctx: RefCell::new(&mut *ctx),
             buffers: &self.buffers,
+            running: &self.running,
             protocol: Cell::new(Protocol::Resp2),
             is_read_only: is_read_only || script.flags.never_writes,
             allows_oom: script.flags.allows_oom,
         };
+        self.running.begin(run.ctx.borrow().engine.clock().now_ns());
         let result = self.lua.scope(|scope| {
             let call = scope.create_function(|lua, values: MultiValue| {
                 let (is_error, value) = run.call(lua, &values)?;
@@ -151,23 +178,46 @@ impl Interpreter {
             })?;
             let pcall =
                 scope.create_function(|lua, values: MultiValue| Ok(run.call(lua, &values)?.1))?;
-            let set_protocol = scope.create_function(|lua, version: Value| {
-                run.set_protocol(lua, &self.host, &version)
+            let set_protocol = scope.create_function(|lua, values: MultiValue| {
+                run.set_protocol(lua, &self.host, &values)
             })?;
             let log = scope
                 .create_function(|lua, values: MultiValue| run.log(lua, &self.host, &values))?;
             let clock = scope.create_function(|_, ()| Ok(run.seconds()))?;
+            let check = scope.create_function(|lua, values: MultiValue| {
+                run.check_command(lua, &self.host, &values)
+            })?;
             self.redis.raw_set("call", call)?;
             self.redis.raw_set("pcall", pcall)?;
             self.redis.raw_set("setresp", set_protocol)?;
             self.redis.raw_set("log", log)?;
+            self.redis.raw_set("acl_check_cmd", check)?;
             self.host.raw_set("clock", clock)?;
+            self.lua.set_memory_limit(SCRIPT_MEMORY_BYTES_MAX)?;
             self.runner.call::<(bool, Value)>(function)
         });
+        self.running.end();
         let shows_booleans = run.protocol.get() == Protocol::Resp3;
-        match result.map_err(lua_failure)? {
-            (true, value) => convert::reply(ctx.reply, &value, shows_booleans),
-            (false, error) => Err(failure(&error, script, ctx.settings.dialect)),
+        let outcome = match result.map_err(lua_failure) {
+            Ok((true, value)) => convert::reply(ctx.reply, &value, shows_booleans),
+            Ok((false, error)) => Err(failure(&error, script, ctx.settings.dialect)),
+            Err(error) => Err(error),
+        };
+        self.settle();
+        outcome
+    }
+
+    /// After a script: the limits are for scripts only, and what a large one has left is freed.
+    fn settle(&mut self) {
+        // `Err` would mean that the interpreter counts no bytes: it does, it was built so.
+        let _ = self.lua.set_memory_limit(0);
+        if self.settled_bytes + GROWTH_BYTES_MAX < self.lua.used_memory() {
+            for name in ["KEYS", "ARGV"] {
+                let _ = self.environment.raw_set(name, Value::Nil);
+            }
+            // The first ends the cycle that is under way; the second collects what has died since.
+            let _ = self.lua.gc_collect().and_then(|()| self.lua.gc_collect());
+            self.settled_bytes = self.lua.used_memory();
         }
     }
 
@@ -209,7 +259,17 @@ impl Interpreter {
 
 impl Run<'_, '_, '_> {
     /// `redis.call` and `redis.pcall`: whether it failed, and the reply or the error.
+    ///
+    /// A reply may pass the limit of the script's memory: it is bounded by what is stored, and without
+    /// the limit its texts are made in half the time. What the script does next meets the limit.
     fn call(&self, lua: &Lua, values: &MultiValue) -> mlua::Result<(bool, Value)> {
+        lua.set_memory_limit(0)?;
+        let result = self.call_without_limit(lua, values);
+        lua.set_memory_limit(SCRIPT_MEMORY_BYTES_MAX)?;
+        result
+    }
+
+    fn call_without_limit(&self, lua: &Lua, values: &MultiValue) -> mlua::Result<(bool, Value)> {
         let mut buffers = self.buffers.borrow_mut();
         let Buffers { arguments, argument, reply, flat } = &mut *buffers;
         if let Err(error) = collect(values, arguments, argument) {
@@ -224,6 +284,10 @@ impl Run<'_, '_, '_> {
                 return error_value(lua, &self.worded(error));
             }
         };
+        if entry.row.flags.has(Flags::WRITE) && !self.running.may_write() {
+            drop(ctx);
+            return error_value(lua, &self.worded(CommandError::ScriptKilled));
+        }
         reply.clear();
         reply.set_protocol(self.protocol.get());
         // An error is in the reply already, as the client would see it.
@@ -246,7 +310,9 @@ impl Run<'_, '_, '_> {
         if entry.row.flags.has(Flags::NOSCRIPT) {
             return Err(CommandError::NotInScript);
         }
-        if self.is_read_only && entry.row.flags.has(Flags::WRITE) {
+        let flags = entry.row.flags;
+        let changes = flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE);
+        if self.is_read_only && changes {
             return Err(CommandError::ScriptReadOnly);
         }
         let may_grow = self.allows_oom || !entry.row.flags.has(Flags::DENYOOM);
@@ -256,35 +322,62 @@ impl Run<'_, '_, '_> {
         Ok(entry)
     }
 
-    fn set_protocol(&self, lua: &Lua, host: &Table, version: &Value) -> mlua::Result<()> {
-        let protocol = match version {
-            Value::Integer(2) | Value::Number(2.0) => Protocol::Resp2,
-            Value::Integer(3) | Value::Number(3.0) => Protocol::Resp3,
-            _ => return Err(raise_error(lua, host, &CommandError::ScriptProtocol)?),
+    fn set_protocol(&self, lua: &Lua, host: &Table, values: &MultiValue) -> mlua::Result<()> {
+        let version = (values.len() == 1).then(|| values.front().map(|v| whole(lua, v)));
+        let protocol = match version.flatten() {
+            Some(2) => Protocol::Resp2,
+            Some(3) => Protocol::Resp3,
+            Some(_) => return Err(raise_error(lua, host, &CommandError::ScriptProtocol)?),
+            None => {
+                let error = self.worded(CommandError::ScriptProtocolArguments);
+                return Err(raise_error(lua, host, &error)?);
+            }
         };
         self.protocol.set(protocol);
         Ok(())
     }
 
     fn log(&self, lua: &Lua, host: &Table, values: &MultiValue) -> mlua::Result<()> {
+        let refuse = |error| Err(raise_error(lua, host, &self.worded(error))?);
+        if values.len() < 2 {
+            return refuse(CommandError::ScriptLogArguments);
+        }
         let mut values = values.iter();
-        let level = match values.next() {
-            Some(Value::Integer(level)) => u8::try_from(*level).ok(),
-            Some(Value::Number(level)) => u8::try_from(*level as i64).ok(),
-            _ => None,
+        let level = values.next().filter(|level| number(lua, level).is_some());
+        let Some(level) = level.map(|level| whole(lua, level)) else {
+            return refuse(CommandError::ScriptLogLevelType);
         };
-        let Some(level) = level.filter(|level| *level <= 3) else {
-            return Err(raise_error(lua, host, &CommandError::ScriptLogLevel)?);
+        let Some(level) = u8::try_from(level).ok().filter(|level| *level <= 3) else {
+            return refuse(CommandError::ScriptLogLevel);
         };
         let mut line = Vec::new();
-        for value in values {
-            if !line.is_empty() {
+        for (index, value) in values.enumerate() {
+            // What is no text is left out, as if it were not there.
+            let Some(text) = lua.coerce_string(value.clone())? else { continue };
+            if index != 0 {
                 line.push(b' ');
             }
-            convert::argument(value, &mut line);
+            line.extend_from_slice(&text.as_bytes());
         }
         self.ctx.borrow().host.log(level, &String::from_utf8_lossy(&line));
         Ok(())
+    }
+
+    /// `redis.acl_check_cmd`: whether the user may make this call.
+    fn check_command(&self, lua: &Lua, host: &Table, values: &MultiValue) -> mlua::Result<bool> {
+        let mut buffers = self.buffers.borrow_mut();
+        let Buffers { arguments, argument, .. } = &mut *buffers;
+        if let Err(error) = collect(values, arguments, argument) {
+            return Err(raise_error(lua, host, &self.worded(error))?);
+        }
+        let lookup = self.ctx.borrow().engine.table.lookup(arguments.argv());
+        match lookup {
+            Lookup::Found(_) | Lookup::SubcommandMissing(_) => Ok(true),
+            Lookup::UnknownCommand | Lookup::UnknownSubcommand(_) => {
+                let error = self.worded(CommandError::ScriptCheckedCommand);
+                Err(raise_error(lua, host, &error)?)
+            }
+        }
     }
 
     /// An error of a call in the words of the dialect.
@@ -317,8 +410,59 @@ fn collect(
     Ok(())
 }
 
+/// What a script's first line does not promise is refused before it runs.
+fn check_promises(ctx: &Ctx<'_, '_>, script: &Script, is_read_only: bool) -> Outcome {
+    let flags = script.flags;
+    if !flags.is_declared || flags.never_writes {
+        return Ok(());
+    }
+    if is_read_only {
+        return Err(CommandError::ScriptMayWrite);
+    }
+    if !flags.allows_oom && ctx.data.is_memory_short {
+        return Err(CommandError::OutOfMemory);
+    }
+    Ok(())
+}
+
+/// Has the interpreter look, now and then, whether the script was ended. The error cannot be caught:
+/// what catches errors looks at `is_ended`.
+fn watch(lua: &Lua, host: &Table, running: &Arc<Running>, dialect: Dialect) -> mlua::Result<()> {
+    let ended_by = error_value(lua, &dialect.script_error(CommandError::ScriptKilled))?.1;
+    host.raw_set("ended_by", ended_by)?;
+    let (host, running) = (host.clone(), Arc::clone(running));
+    host.raw_set("is_ended", {
+        let running = Arc::clone(&running);
+        lua.create_function(move |_, ()| Ok(running.is_killed()))?
+    })?;
+    let triggers = HookTriggers::new().every_nth_instruction(INSTRUCTIONS_PER_LOOK);
+    lua.set_global_hook(triggers, move |_, _| {
+        if running.is_killed() {
+            return Err(raise(&host, host.raw_get("ended_by")?));
+        }
+        Ok(VmState::Continue)
+    })
+}
+
 /// Functions that need nothing of the present call.
-fn set_plain_functions(lua: &Lua, host: &Table) -> mlua::Result<()> {
+fn set_plain_functions(lua: &Lua, host: &Table, dialect: Dialect) -> mlua::Result<()> {
+    let place = host.clone();
+    host.raw_set(
+        "set_repl",
+        lua.create_function(move |lua, values: MultiValue| {
+            let error = match values.front() {
+                Some(flags) if values.len() == 1 => {
+                    // The journal and the replicas are all that there is to choose.
+                    if whole(lua, flags) & !3 == 0 {
+                        return Ok(());
+                    }
+                    CommandError::ScriptReplicationFlags
+                }
+                _ => CommandError::ScriptReplicationArguments,
+            };
+            Err(raise_error(lua, &place, &dialect.script_error(error))?)
+        })?,
+    )?;
     let place = host.clone();
     host.raw_set(
         "sha1hex",
@@ -357,6 +501,15 @@ fn table_of_one(lua: &Lua, field: &str, values: &Variadic<Value>) -> mlua::Resul
     Ok(table)
 }
 
+fn number(lua: &Lua, value: &Value) -> Option<f64> {
+    lua.coerce_number(value.clone()).ok().flatten()
+}
+
+/// A number, or a text that is one, as an `int` of C; 0 for all else.
+fn whole(lua: &Lua, value: &Value) -> i32 {
+    number(lua, value).map_or(0, |number| number as i32)
+}
+
 /// Leaves an error's table where the script's side finds it, and returns what is raised for it:
 /// the binding can raise no table itself.
 fn raise(host: &Table, error: Value) -> mlua::Error {
@@ -389,12 +542,14 @@ fn error_value(lua: &Lua, error: &CommandError) -> mlua::Result<(bool, Value)> {
 
 /// The reply for a script that ended with an error.
 fn failure(error: &Value, script: &Script, dialect: Dialect) -> CommandError {
+    let digest = String::from_utf8_lossy(&script.digest);
     let Value::Table(table) = error else {
-        return CommandError::Script(format!("{error:?}").into());
+        // No handler ran: there was no memory for it, or it failed itself.
+        let text = error.to_string().unwrap_or_default();
+        return CommandError::Script(format!("Error running script {digest}, {text}").into());
     };
     let text = table.raw_get::<mlua::LuaString>("err");
     let text = text.map_or_else(|_| "ERR".to_owned(), |text| text.to_string_lossy());
-    let digest = String::from_utf8_lossy(&script.digest);
     let text = text.replace(['\r', '\n'], " ");
     let line = match table.raw_get::<Option<usize>>("where") {
         Ok(Some(line)) if dialect.differences().errors_show_script => {

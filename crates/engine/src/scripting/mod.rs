@@ -5,11 +5,15 @@
 //! run, because its globals are protected.
 
 mod convert;
+mod libraries;
 mod lua;
 mod prelude;
+mod running;
 
 pub use lua::{ScriptArguments, ThreadScripting};
+pub use running::Running;
 
+use crate::dialect::Dialect;
 use crate::error::CommandError;
 use parking_lot::RwLock;
 use std::collections::{HashMap, VecDeque};
@@ -31,6 +35,9 @@ pub struct Script {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct ScriptFlags {
     pub allows_oom: bool,
+    /// Whether the script begins with such a line at all: then what it does not promise is refused
+    /// before it runs.
+    pub is_declared: bool,
     pub never_writes: bool,
 }
 
@@ -38,6 +45,8 @@ pub struct ScriptFlags {
 #[derive(Default)]
 pub struct Scripts {
     cached: RwLock<Cache>,
+    /// The script that runs now; interpreters look at it while they run.
+    pub running: Arc<Running>,
     /// Changes when scripts are forgotten: threads then drop what they compiled.
     generation: AtomicU64,
 }
@@ -69,12 +78,17 @@ impl Scripts {
     ///
     /// # Errors
     /// A first line that names an engine or flags that do not exist.
-    pub fn add(&self, body: &[u8], is_loaded: bool) -> Result<Arc<Script>, CommandError> {
+    pub fn add(
+        &self,
+        body: &[u8],
+        is_loaded: bool,
+        dialect: Dialect,
+    ) -> Result<Arc<Script>, CommandError> {
         let digest = digest(body);
         if !is_loaded && let Some(script) = self.find(&digest) {
             return Ok(script);
         }
-        let script = self.prepare(body)?;
+        let script = self.prepare(body, dialect)?;
         let mut cache = self.cached.write();
         if let Some(cached) = cache.scripts.get_mut(&digest) {
             cached.is_loaded |= is_loaded;
@@ -92,8 +106,8 @@ impl Scripts {
     ///
     /// # Errors
     /// As [`Scripts::add`].
-    pub fn prepare(&self, body: &[u8]) -> Result<Arc<Script>, CommandError> {
-        let flags = parse_first_line(body)?;
+    pub fn prepare(&self, body: &[u8], dialect: Dialect) -> Result<Arc<Script>, CommandError> {
+        let flags = parse_first_line(body, dialect)?;
         Ok(Arc::new(Script { digest: digest(body), body: body.into(), flags }))
     }
 
@@ -151,37 +165,45 @@ fn hexadecimal(bytes: &[u8; 20]) -> Digest {
 }
 
 /// Reads `#!lua flags=…`, if the script begins so.
-fn parse_first_line(body: &[u8]) -> Result<ScriptFlags, CommandError> {
+fn parse_first_line(body: &[u8], dialect: Dialect) -> Result<ScriptFlags, CommandError> {
     let mut flags = ScriptFlags::default();
     if !body.starts_with(b"#!") {
         return Ok(flags);
     }
+    flags.is_declared = true;
     let Some(end) = body.iter().position(|byte| *byte == b'\n') else {
-        return Err(CommandError::ScriptShebang("Invalid script shebang".into()));
+        return Err(CommandError::ScriptFirstLine("Invalid script shebang".into()));
     };
-    let line = String::from_utf8_lossy(&body[2..end]);
+    let line = String::from_utf8_lossy(&body[..end]);
     let mut words = line.split_ascii_whitespace();
     let engine = words.next().unwrap_or_default();
-    if !engine.eq_ignore_ascii_case("lua") {
+    let is_known = engine == "#!lua";
+    // One of them looks at the engine first, the other at the flags.
+    if !is_known && !dialect.differences().script_engines_are_many {
         let text = format!("Unexpected engine in script shebang: {engine}");
-        return Err(CommandError::ScriptShebang(text.into()));
+        return Err(CommandError::ScriptFirstLine(text.into()));
     }
     for word in words {
         let Some(list) = word.strip_prefix("flags=") else {
             let text = format!("Unknown lua shebang option: {word}");
-            return Err(CommandError::ScriptShebang(text.into()));
+            return Err(CommandError::ScriptFirstLine(text.into()));
         };
-        for flag in list.split(',').filter(|flag| !flag.is_empty()) {
+        for flag in list.split(',').filter(|_| !list.is_empty()) {
             match flag {
                 "no-writes" => flags.never_writes = true,
                 "allow-oom" => flags.allows_oom = true,
                 "allow-stale" | "no-cluster" | "allow-cross-slot-keys" => {}
                 _ => {
                     let text = format!("Unexpected flag in script shebang: {flag}");
-                    return Err(CommandError::ScriptShebang(text.into()));
+                    return Err(CommandError::ScriptFirstLine(text.into()));
                 }
             }
         }
+    }
+    if !is_known {
+        let name = &engine[2..];
+        let text = format!("Could not find scripting engine '{name}'");
+        return Err(CommandError::ScriptFirstLine(text.into()));
     }
     Ok(flags)
 }
@@ -193,9 +215,9 @@ mod tests {
     #[test]
     fn scripts_that_only_eval_brought_are_bounded() {
         let scripts = Scripts::default();
-        let loaded = scripts.add(b"return 'loaded'", true).unwrap();
+        let loaded = scripts.add(b"return 'loaded'", true, Dialect::Redis).unwrap();
         for index in 0..EVALUATED_MAX + 10 {
-            scripts.add(format!("return {index}").as_bytes(), false).unwrap();
+            scripts.add(format!("return {index}").as_bytes(), false, Dialect::Redis).unwrap();
         }
         assert_eq!(scripts.measure().0, EVALUATED_MAX + 1);
         assert_eq!(scripts.measure().2, 10);
@@ -205,11 +227,12 @@ mod tests {
 
     #[test]
     fn the_first_line_may_hold_flags() {
-        let flags = parse_first_line(b"#!lua flags=no-writes,allow-oom\nreturn 1").unwrap();
-        assert!(flags.never_writes && flags.allows_oom);
-        assert!(parse_first_line(b"#!lua").is_err());
-        assert!(parse_first_line(b"#!python\n").is_err());
-        assert!(parse_first_line(b"#!lua flags=fast\n").is_err());
-        assert_eq!(parse_first_line(b"return 1").unwrap(), ScriptFlags::default());
+        let parse = |body: &[u8]| parse_first_line(body, Dialect::Redis);
+        let flags = parse(b"#!lua flags=no-writes,allow-oom\nreturn 1").unwrap();
+        assert!(flags.never_writes && flags.allows_oom && flags.is_declared);
+        assert!(parse(b"#!lua").is_err());
+        assert!(parse(b"#!python\n").is_err());
+        assert!(parse(b"#!lua flags=fast\n").is_err());
+        assert_eq!(parse(b"return 1").unwrap(), ScriptFlags::default());
     }
 }

@@ -9,10 +9,14 @@ pub(super) const PRELUDE: &str = r#"
 local host = ...
 local error, type, tostring, xpcall, pcall = error, type, tostring, xpcall, pcall
 local setmetatable, rawset, pairs, tonumber = setmetatable, rawset, pairs, tonumber
+local getmetatable = getmetatable
 local unpack, collectgarbage = unpack, collectgarbage
 local find, gmatch, gsub, match = string.find, string.gmatch, string.gsub, string.match
+local sub, concat = string.sub, table.concat
 
 local protected = setmetatable({}, { __mode = "k" })
+
+local function is_text(value) return type(value) == "string" or type(value) == "number" end
 
 local UNPACKED_MAX = 8000
 local PATTERN_LEN_MAX = 4096
@@ -20,6 +24,7 @@ local PATTERN_LEN_MAX = 4096
 -- The functions of texts, some of which get a guard below.
 local strings = {}
 for name, body in pairs(string) do strings[name] = body end
+strings.gfind = nil
 
 local function readonly() error("Attempt to modify a readonly table", 2) end
 
@@ -37,7 +42,7 @@ local constants = {
   error_reply = host.error_reply,
   status_reply = host.status_reply,
   sha1hex = host.sha1hex,
-  set_repl = function() end,
+  set_repl = host.set_repl,
   replicate_commands = function() return true end,
   breakpoint = function() return false end,
   debug = function() end,
@@ -61,32 +66,56 @@ local libraries = {
   os = frozen({ clock = function() return host.clock() end }),
 }
 if host.is_valkey then libraries.server = libraries.redis end
-for _, name in pairs({ "assert", "collectgarbage", "error", "getmetatable", "ipairs", "next",
-    "pairs", "rawequal", "rawget", "rawset", "select", "setmetatable", "tonumber", "tostring",
-    "type", "unpack", "_VERSION", "xpcall", "loadstring", "load", "coroutine", "gcinfo" }) do
+for name, library in pairs(host.libraries) do libraries[name] = frozen(library) end
+for _, name in pairs({ "_VERSION", "assert", "error", "gcinfo", "ipairs", "next", "pairs", "rawequal",
+    "rawget", "select", "tonumber", "tostring", "type" }) do
   libraries[name] = _G[name]
 end
 libraries.collectgarbage = function(what)
   if what == "count" then return collectgarbage("count") end
   return 0
 end
--- An error of the host is no table, as scripts expect it, but stands in `host.raised`.
+-- An error of the host is no value of the language, but stands in `host.raised`.
 local function shown(problem)
-  if type(problem) == "userdata" then return host.raised end
-  return problem
+  if type(problem) ~= "userdata" then return problem end
+  local raised = host.raised
+  host.raised = nil
+  if raised == nil then return tostring(problem) end
+  return raised
+end
+-- A script that was ended does not go on, whatever it catches.
+local function unless_ended()
+  if host.is_ended() then error(host.ended_by, 0) end
+end
+-- What went wrong inside of this file went wrong in the script's line.
+local function relocated(problem, line)
+  if type(problem) ~= "string" or sub(problem, 1, 8) ~= "prelude:" then return problem end
+  local _, last = find(problem, "^prelude:%d+: ")
+  if not last then return problem end
+  -- The line is lost when the script's last call took the place of the script itself.
+  if not line then return sub(problem, last + 1) end
+  return "user_script:" .. tostring(line) .. ": " .. sub(problem, last + 1)
 end
 local function caught(is_fine, ...)
   if is_fine then return true, ... end
-  local problem = ...
-  if type(problem) == "userdata" then problem = host.raised.err end
+  unless_ended()
+  local problem = relocated(shown((...)), host.where())
+  if type(problem) == "table" and is_text(problem.err) then problem = problem.err end
   return false, problem
 end
 libraries.pcall = function(...) return caught(pcall(...)) end
+local function handled(is_fine, ...)
+  if not is_fine then unless_ended() end
+  return is_fine, ...
+end
 libraries.xpcall = function(body, handler)
-  return xpcall(body, function(problem)
-    if type(problem) == "userdata" then problem = host.raised.err end
-    return handler(problem)
-  end)
+  return handled(xpcall(body, function(problem) return handler(shown(problem)) end))
+end
+local resume = coroutine.resume
+local function resumed(is_fine, ...)
+  if is_fine then return true, ... end
+  unless_ended()
+  return false, shown((...))
 end
 -- The interpreter's own counts them in an integer that can overflow (CVE-2025-46817).
 libraries.unpack = function(list, first, last)
@@ -133,15 +162,35 @@ libraries.loadstring = function(text, name)
   if chunk then setfenv(chunk, host.environment) end
   return chunk, problem
 end
-libraries.load = nil
-libraries.coroutine = frozen(coroutine)
+libraries.load = function(reader, name)
+  if type(reader) ~= "function" then
+    error("bad argument #1 to 'load' (function expected, got " .. type(reader) .. ")", 2)
+  end
+  local pieces = {}
+  while true do
+    local piece = reader()
+    if piece == nil or piece == "" then break end
+    if type(piece) ~= "string" then return nil, "reader function must return a string" end
+    pieces[#pieces + 1] = piece
+  end
+  return libraries.loadstring(concat(pieces), name or "=(load)")
+end
+libraries.coroutine = frozen({
+  create = coroutine.create, running = coroutine.running, status = coroutine.status,
+  wrap = coroutine.wrap, yield = coroutine.yield,
+  resume = function(...) return resumed(resume(...)) end,
+})
 
 libraries.setmetatable = function(target, metatable)
   if protected[target] then error("Attempt to modify a readonly table", 0) end
   return setmetatable(target, metatable)
 end
+libraries.getmetatable = function(target)
+  if protected[target] then return nil end
+  return getmetatable(target)
+end
 libraries.rawset = function(target, name, value)
-  if protected[target] then error("Attempt to modify a readonly table", 2) end
+  if protected[target] then error("Attempt to modify a readonly table", 0) end
   return rawset(target, name, value)
 end
 
@@ -161,14 +210,13 @@ setmetatable(environment, {
 })
 -- Strings reach the library through their shared metatable: it must not be a way to change it.
 getmetatable("").__index = strings
-getmetatable("").__metatable = false
+getmetatable("").__metatable = frozen({ __index = libraries.string })
 
 local function described(problem)
   local where = host.where()
-  problem = shown(problem)
-  if type(problem) ~= "table" or problem.err == nil then
-    problem = { err = "ERR " .. tostring(problem) }
-  end
+  problem = relocated(shown(problem), where)
+  if type(problem) ~= "table" then return { err = "ERR " .. tostring(problem), where = where } end
+  if not is_text(problem.err) then return { err = "ERR unknown error", where = where } end
   return { err = problem.err, where = where }
 end
 

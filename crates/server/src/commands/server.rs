@@ -5,6 +5,7 @@ use crate::config::ShutdownWords;
 use engine::args::{Args, is_word};
 use engine::command::{Flags, Group, Outcome};
 use engine::{Command, CommandError, Ctx, Reach};
+use resp::Argv;
 
 pub(crate) const COMMANDS: &[Command] = &[Command {
     name: "shutdown",
@@ -15,11 +16,17 @@ pub(crate) const COMMANDS: &[Command] = &[Command {
         .with(Flags::LOADING)
         .with(Flags::STALE)
         .with(Flags::ALLOW_BUSY),
-    reach: Reach::All,
+    reach: Reach::ByArguments(shutdown_reach),
     group: Group::Server,
     run: shutdown,
     ..Command::NEW
 }];
+
+/// What saves waits for its turn; what does not ends a script, too, that nothing else ends.
+fn shutdown_reach(argv: Argv<'_>) -> Reach {
+    let is_at_once = |word| is_word(word, "nosave") || is_word(word, "abort");
+    if argv.iter().skip(1).any(is_at_once) { Reach::None } else { Reach::All }
+}
 
 /// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT] [SAFE] [FAILOVER]` → nothing: the server ends.
 fn shutdown(ctx: &mut Ctx<'_, '_>) -> Outcome {

@@ -8,6 +8,7 @@ mod eviction;
 mod monitors;
 mod program;
 mod pubsub;
+mod scripts;
 mod slow_calls;
 mod sockets;
 mod upkeep;
