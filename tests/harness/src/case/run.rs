@@ -260,6 +260,22 @@ impl<'a> Stage<'a> {
         words
     }
 
+    /// Waits until the server has noticed the end of the block's connections: the next block must not
+    /// meet their subscriptions.
+    fn wait_until_alone(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + UNTIL_MAX;
+        loop {
+            let info = self.admin.call(&["INFO", "clients"])?;
+            let info = String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned();
+            let count = info.lines().find_map(|line| line.strip_prefix("connected_clients:"));
+            match count {
+                Some("1") => return Ok(()),
+                Some(_) if Instant::now() < deadline => std::thread::yield_now(),
+                _ => return Err(format!("a connection is left behind: {info}")),
+            }
+        }
+    }
+
     fn setting(&mut self, name: &str) -> Result<String, String> {
         match self.admin.call(&["CONFIG", "GET", name])? {
             Frame::Array(items) if items.len() == 2 => {
@@ -277,12 +293,16 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Puts the settings back as they were, the last one first: one may have been set twice.
+    /// Ends the block's connections, and puts the settings back as they were, the last one first: one
+    /// may have been set twice.
     ///
     /// # Errors
-    /// When the target refuses.
+    /// When the target refuses, or keeps a connection.
     pub fn restore(mut self) -> Result<(), String> {
         self.links.clear();
+        if self.target.has_sockets() {
+            self.wait_until_alone()?;
+        }
         for (name, value) in std::mem::take(&mut self.settings).into_iter().rev() {
             self.set(&name, &value)?;
         }
