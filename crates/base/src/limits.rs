@@ -67,3 +67,9 @@ pub const MEMORY_HANDED_OVER_MAX: usize = 64 << 20;
 /// Bytes that a thread may allocate or free before it tells the process-wide count: the count is
 /// off by at most this much per thread.
 pub const MEMORY_UNREPORTED_MAX: usize = 16 << 10;
+
+/// Bytes of a refused key or channel that the log of refusals keeps.
+pub const ACL_LOG_OBJECT_LEN_MAX: usize = 4 << 10;
+
+/// So many of the newest refusals are looked at for one that is the same.
+pub const ACL_LOG_JOINED_MAX: usize = 10;

@@ -1,9 +1,11 @@
 //! Admission: the ordered checks between a parsed request and its locks.
 
+use crate::acl::{self, Called, Context};
 use crate::args;
 use crate::command::{Flags, Outcome};
 use crate::engine::Engine;
-use crate::error::CommandError;
+use crate::error::{AclError, CommandError};
+use crate::host::Host;
 use crate::pause::Paused;
 use crate::session::Session;
 use crate::settings::{Access, Settings};
@@ -34,6 +36,8 @@ fn is_http(argv: Argv<'_>) -> bool {
 
 /// All checks that a call from a client must pass. `is_memory_short`: and nothing may be evicted.
 pub fn admit(
+    engine: &Engine,
+    host: &dyn Host,
     settings: &Settings,
     session: &Session,
     entry: &Entry,
@@ -41,21 +45,29 @@ pub fn admit(
     is_memory_short: bool,
 ) -> Outcome {
     if settings.dialect.differences().asks_for_password_first {
-        authentication(session, entry)?;
+        authentication(engine, session, entry)?;
     }
     arity(entry, argv)?;
     protection(settings, session, entry)?;
-    authentication(session, entry)?;
+    authentication(engine, session, entry)?;
     transaction(settings, session, entry)?;
+    if !session.is_unrestricted {
+        permission(engine, host, session, entry, argv)?;
+    }
     memory(session, entry, is_memory_short)?;
     subscription(session, entry)?;
     monitoring(session, entry)
 }
 
 /// What is answered to a call whose name has no row.
-pub fn unresolved(settings: &Settings, session: &Session, error: CommandError) -> CommandError {
+pub fn unresolved(
+    engine: &Engine,
+    settings: &Settings,
+    session: &Session,
+    error: CommandError,
+) -> CommandError {
     let hides = settings.dialect.differences().asks_for_password_first;
-    if hides && !session.is_authenticated { CommandError::NoAuth } else { error }
+    if hides && !acl::is_admitted(engine, session) { CommandError::NoAuth } else { error }
 }
 
 /// The number of arguments.
@@ -80,11 +92,28 @@ pub fn is_paused(engine: &Engine, session: &Session, entry: &Entry) -> bool {
         || (matches!(entry.row.reach, crate::Reach::Transaction) && queued())
 }
 
-fn authentication(session: &Session, entry: &Entry) -> Outcome {
-    if session.is_authenticated || entry.row.flags.has(Flags::NO_AUTH) {
-        return Ok(());
-    }
-    Err(CommandError::NoAuth)
+#[inline]
+fn authentication(engine: &Engine, session: &Session, entry: &Entry) -> Outcome {
+    let is_free = session.is_authenticated
+        || entry.row.flags.has(Flags::NO_AUTH)
+        || acl::is_admitted(engine, session);
+    if is_free { Ok(()) } else { Err(CommandError::NoAuth) }
+}
+
+/// Whether the session's user may make this call.
+#[cold]
+fn permission(
+    engine: &Engine,
+    host: &dyn Host,
+    session: &Session,
+    entry: &Entry,
+    argv: Argv<'_>,
+) -> Outcome {
+    let context =
+        if session.transaction.is_some() { Context::Transaction } else { Context::TopLevel };
+    let call = Called { entry, argv, db: session.db };
+    acl::check(engine, host, session, &call, context)
+        .map_err(|denial| AclError::NoPermission(denial).into())
 }
 
 /// In RESP2 nobody can tell a reply from a message, so a subscriber may make few calls.

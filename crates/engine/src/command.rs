@@ -7,6 +7,7 @@ use crate::context::Ctx;
 use crate::error::CommandError;
 use crate::keys::KeySpec;
 use resp::Argv;
+use smallvec::SmallVec;
 
 /// What a command function returns: its reply is already written, or an error says why not.
 pub type Outcome = Result<(), CommandError>;
@@ -26,6 +27,10 @@ pub struct Command {
     pub keys: &'static [KeySpec],
     /// Which arguments are elements of its only key's value, so that they can be fetched ahead.
     pub elements: Elements,
+    /// Which arguments are channels, for whoever may use only some.
+    pub channels: Channels,
+    /// Which databases it touches, for whoever may use only some.
+    pub databases: Databases,
     /// What it touches beside its keys.
     pub reach: Reach,
     /// The family, as COMMAND DOCS names it.
@@ -85,6 +90,8 @@ impl Command {
         flags: Flags::NONE,
         keys: &[],
         elements: Elements::None,
+        channels: Channels::None,
+        databases: Databases::Own,
         reach: Reach::None,
         group: Group::Generic,
         secrets: Secrets::None,
@@ -173,6 +180,31 @@ impl Secrets {
             Self::Where(hides) => hides(argv, index),
         }
     }
+}
+
+/// Arguments that are channels which the call publishes to or subscribes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    None,
+    /// This argument.
+    One(usize),
+    /// This argument and all that follow.
+    All(usize),
+    /// As `All`, and they are patterns.
+    Patterns(usize),
+}
+
+/// Databases that a call touches.
+#[derive(Clone, Copy)]
+pub enum Databases {
+    /// The session's, if it touches the keyspace at all.
+    Own,
+    /// Every one.
+    Every,
+    /// Those that the arguments at these places name, not the session's.
+    Named(&'static [usize]),
+    /// The session's, and those that the arguments at these places name.
+    OwnAnd(fn(Argv<'_>) -> SmallVec<[usize; 2]>),
 }
 
 /// Families, by the names that COMMAND DOCS uses.

@@ -1,9 +1,11 @@
 //! What a command sees: its arguments, the data, the reply, its session.
 
+use crate::acl::{self, Called, Context};
 use crate::blocking::{Wait, Waiter};
 use crate::command::Outcome;
 use crate::data::Data;
 use crate::engine::Engine;
+use crate::error::Denial;
 use crate::finished::{self, Finished};
 use crate::host::Host;
 use crate::keyspace::LockedShard;
@@ -113,6 +115,31 @@ impl<'c, 'e> Ctx<'c, 'e> {
         }
         self.engine.blocking.began(&waiter);
         self.session.blocked = Some(waiter);
+    }
+
+    /// Whether the client's user may make another call within this one, as the user is now.
+    #[inline]
+    pub fn check_rights(
+        &mut self,
+        entry: &Entry,
+        argv: Argv<'_>,
+        context: Context,
+    ) -> Result<(), Denial> {
+        if self.session.acl_generation != self.engine.acl.generation() {
+            self.engine.acl.refresh(self.session);
+        }
+        if self.session.is_unrestricted {
+            return Ok(());
+        }
+        let call = Called { entry, argv, db: self.session.db };
+        acl::check(self.engine, self.host, self.session, &call, context)
+    }
+
+    /// Whether the client's user may read any key at all by this call.
+    pub fn may_read_all_keys(&self) -> bool {
+        let call = Called { entry: self.entry, argv: self.argv, db: self.session.db };
+        self.session.is_unrestricted
+            || self.session.user.as_ref().is_none_or(|user| user.reads_all_keys(&call))
     }
 
     /// Runs another call within this one, under the same locks and the same time; its reply goes

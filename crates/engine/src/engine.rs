@@ -1,5 +1,6 @@
 //! The engine: everything that all threads share.
 
+use crate::acl::Acl;
 use crate::blocking::Blocking;
 use crate::call_log::CallLogs;
 use crate::command::Command;
@@ -38,6 +39,7 @@ pub struct Parts {
 /// The shared state of a server.
 pub struct Engine {
     pub table: CommandTable,
+    pub acl: Acl,
     pub keyspace: Keyspace,
     pub gate: Gate,
     pub tickets: Tickets,
@@ -66,6 +68,7 @@ impl Engine {
         let table = CommandTable::new(&families);
         let threads = (0..parts.threads).map(|_| ThreadStatistics::new(table.count())).collect();
         Self {
+            acl: Acl::new(&parts.settings.password),
             keyspace: Keyspace::new(
                 parts.shards,
                 parts.settings.databases,
@@ -112,6 +115,7 @@ impl Engine {
     pub fn reset_statistics(&self) {
         self.threads.iter().for_each(ThreadStatistics::reset);
         self.errors.reset();
+        self.acl.reset_statistics();
     }
 
     /// Wakes those whose wait is over.

@@ -2,10 +2,12 @@
 //!
 //! Clients match on prefixes and whole texts, so they are Redis's.
 
+mod acl;
 mod stream;
 
 use std::borrow::Cow;
 
+pub use acl::{AclError, Denial, RuleError};
 pub use stream::StreamError;
 
 /// What a client is told that is one too many.
@@ -14,6 +16,7 @@ pub const TOO_MANY_CLIENTS: &str = "-ERR max number of clients reached\r\n";
 /// Why a call was not carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CommandError {
+    Acl(AclError),
     AddGtLtNx,
     AddIncrementsMany,
     AddNxXx,
@@ -487,6 +490,7 @@ impl CommandError {
             Self::WeightNotFloat => "ERR weight value is not a float",
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            Self::Acl(error) => return error.text(),
             Self::Stream(error) => return error.text(),
             _ => return Cow::Owned(self.composed()),
         };
@@ -654,6 +658,12 @@ impl CommandError {
             text.extend_from_slice(b"' ");
         }
         Self::UnknownCommand(text.into())
+    }
+}
+
+impl From<AclError> for CommandError {
+    fn from(error: AclError) -> Self {
+        Self::Acl(error)
     }
 }
 

@@ -1,7 +1,10 @@
 //! What commands of the server's own need from the outside: faked in tests.
 
+use crate::acl::Called;
+use crate::engine::Engine;
 use crate::session::Session;
 use base::lock::Token;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A client, as logs and monitors show it.
@@ -36,6 +39,47 @@ pub trait Host: Sync {
     /// How a client is shown.
     fn client_shown(&self, _session: &Session) -> ClientShown {
         ClientShown::default()
+    }
+
+    /// A client has logged in as another user.
+    fn client_user_changed(&self, _session: &Session) {}
+
+    /// The line of CLIENT LIST for a client that makes this call.
+    fn client_line(&self, _engine: &Engine, _session: &Session, _call: &Called<'_>) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Ends the clients that are logged in as `user`: all of them, or those with these ids. That with
+    /// the id `own` is left for its own thread to end; whether it was among them.
+    fn end_clients_of(
+        &self,
+        _engine: &Engine,
+        _user: &[u8],
+        _ids: Option<&HashSet<u64>>,
+        _own: u64,
+    ) -> bool {
+        false
+    }
+
+    /// The user file's path and text; `None`: none is configured.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn read_users(&self) -> Result<Option<(String, Vec<u8>)>, String> {
+        Ok(None)
+    }
+
+    /// Replaces the user file; `false`: none is configured.
+    ///
+    /// # Errors
+    /// Why it cannot be written.
+    fn write_users(&self, _text: &[u8]) -> Result<bool, String> {
+        Ok(false)
+    }
+
+    /// A number that nobody can guess.
+    fn secret_u64(&self) -> u64 {
+        0
     }
 
     /// Pushes wait for the sessions of these tokens: each mailbox was empty before.

@@ -14,6 +14,7 @@ pub mod events;
 pub mod keys;
 pub mod settings;
 
+pub mod acl;
 pub mod args;
 pub mod blocking;
 pub mod call_log;

@@ -204,6 +204,22 @@ impl PubSub {
         names
     }
 
+    /// Ids of the sessions that have subscribed to channels, patterns or shard channels with such
+    /// names.
+    pub fn subscribers_of(&self, topic: Topic, is_meant: impl Fn(&[u8]) -> bool) -> Vec<u64> {
+        let ids = |table: &Table| -> Vec<u64> {
+            let meant = table.iter().filter(|(name, _)| is_meant(name));
+            meant.flat_map(|(_, subscribers)| subscribers.keys().copied()).collect()
+        };
+        match topic {
+            Topic::Pattern => ids(&self.patterns.read()),
+            Topic::Channel | Topic::ShardChannel => {
+                let stripes = &self.table(topic).stripes;
+                stripes.iter().flat_map(|stripe| ids(&stripe.0.lock())).collect()
+            }
+        }
+    }
+
     /// Subscribers of one channel or shard channel.
     pub fn subscribers(&self, topic: Topic, channel: &[u8]) -> usize {
         self.table(topic).stripe(channel).get(channel).map_or(0, HashMap::len)

@@ -46,6 +46,7 @@ pub struct Executor<'e> {
     slot: usize,
     pub(crate) settings: Arc<Settings>,
     settings_generation: u64,
+    acl_generation: u64,
     pub(crate) data: Data<'e>,
     pub(crate) scripting: ThreadScripting,
     batch: Batch,
@@ -116,6 +117,7 @@ impl<'e> Executor<'e> {
             slot,
             settings,
             settings_generation: engine.settings_generation(),
+            acl_generation: engine.acl.generation(),
             data,
             scripting: ThreadScripting::default(),
             batch: Batch::default(),
@@ -313,7 +315,7 @@ impl<'e> Executor<'e> {
             }
             Ok(entry) => self.run_known(session, entry, hash, argv, reply),
             Err(error) => {
-                let error = admit::unresolved(&self.settings, session, error);
+                let error = admit::unresolved(self.engine, &self.settings, session, error);
                 self.refuse(session, None, error, reply);
                 Flow::Done
             }
@@ -349,8 +351,7 @@ impl<'e> Executor<'e> {
         // Outside of the gate (while a script is busy) there is no room to be made.
         self.data.is_memory_short =
             admit::is_memory_full(&self.settings) && self.data.inside.is_some() && self.make_room();
-        let is_short = self.data.is_memory_short;
-        if let Err(error) = admit::admit(&self.settings, session, entry, argv, is_short) {
+        if let Err(error) = self.admit(session, entry, argv) {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
         }
@@ -368,6 +369,16 @@ impl<'e> Executor<'e> {
         let mut keys = std::mem::take(&mut self.keys);
         keys.clear();
         let held = self.acquire(session, entry, hash, argv, &mut keys);
+        // While it closed the gate, users may have changed.
+        if held.is_ok()
+            && session.acl_generation != self.acl_generation
+            && let Err(error) = self.admit(session, entry, argv)
+        {
+            self.data.release();
+            self.keys = keys;
+            self.refuse(session, Some(entry), error, reply);
+            return Flow::Done;
+        }
         let flow = match held {
             Ok(()) => {
                 session.waiting_since = None;
@@ -389,6 +400,16 @@ impl<'e> Executor<'e> {
         };
         self.keys = keys;
         flow
+    }
+
+    /// Admits a call, with the rights that its user has now.
+    #[inline]
+    fn admit(&mut self, session: &mut Session, entry: &'static Entry, argv: Argv<'_>) -> Outcome {
+        if session.acl_generation != self.acl_generation {
+            self.engine.acl.refresh(session);
+        }
+        let is_short = self.data.is_memory_short;
+        admit::admit(self.engine, self.host, &self.settings, session, entry, argv, is_short)
     }
 
     /// Runs an admitted call whose locks are held.
@@ -709,7 +730,8 @@ impl<'e> Executor<'e> {
         argv: Argv<'_>,
         reply: &mut Reply,
     ) {
-        let admitted = admit::admit(&self.settings, session, entry, argv, false);
+        self.data.is_memory_short = false;
+        let admitted = self.admit(session, entry, argv);
         let busy = || self.settings.dialect.script_error(CommandError::BusyScript);
         let error = admitted.err().unwrap_or_else(busy);
         self.refuse(session, Some(entry), error, reply);
@@ -732,6 +754,7 @@ impl<'e> Executor<'e> {
     }
 
     fn read_settings(&mut self) {
+        self.acl_generation = self.engine.acl.generation();
         let generation = self.engine.settings_generation();
         if generation != self.settings_generation {
             self.settings_generation = generation;

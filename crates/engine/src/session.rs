@@ -1,5 +1,6 @@
 //! The logical state of one client: what its next call depends on.
 
+use crate::acl::{self, User};
 use crate::blocking::Waiter;
 use crate::pubsub::Subscriptions;
 use crate::pushes::Mailbox;
@@ -18,6 +19,12 @@ pub struct Session {
     pub db: usize,
     pub protocol: Protocol,
     pub is_authenticated: bool,
+    /// Whom it has logged in as; `None`: nobody has asked yet, so it is the default user.
+    pub(crate) user: Option<Arc<User>>,
+    /// Its user may do everything, as of `acl_generation`.
+    pub(crate) is_unrestricted: bool,
+    /// Generation of the users that it knows; 0: of none.
+    pub(crate) acl_generation: u64,
     /// The connection comes from this machine (loopback or a Unix socket).
     pub is_local: bool,
     pub is_no_touch: bool,
@@ -117,6 +124,9 @@ impl Session {
             db: 0,
             protocol: Protocol::Resp2,
             is_authenticated: true,
+            user: None,
+            is_unrestricted: false,
+            acl_generation: 0,
             is_local: true,
             is_no_touch: false,
             is_monitor: false,
@@ -150,10 +160,25 @@ impl Session {
             db: self.db,
             protocol: self.protocol,
             is_authenticated: self.is_authenticated,
+            user: self.user.clone(),
+            is_unrestricted: self.is_unrestricted,
+            acl_generation: self.acl_generation,
             is_local: self.is_local,
             is_no_touch: self.is_no_touch,
             ..Self::new(self.id, self.token, Arc::clone(&self.record))
         }
+    }
+
+    /// Gives it the rights of a user, as they are in this generation.
+    pub(crate) fn log_in(&mut self, user: Arc<User>, generation: u64) {
+        self.is_unrestricted = user.is_unrestricted();
+        self.acl_generation = generation;
+        self.user = Some(user);
+    }
+
+    /// The name of its user.
+    pub fn user_name(&self) -> &[u8] {
+        self.user.as_ref().map_or(acl::DEFAULT, |user| user.name())
     }
 
     /// Ends all watches. Needs no lock: the flag that a change would raise is left behind.
@@ -173,6 +198,9 @@ impl Session {
         self.db = 0;
         self.protocol = Protocol::Resp2;
         self.is_authenticated = is_authenticated;
+        self.user = None;
+        self.is_unrestricted = false;
+        self.acl_generation = 0;
         self.is_no_touch = false;
         self.replies = Replies::On;
     }

@@ -10,12 +10,16 @@ use store::types::limits::Limits;
 /// What the server's configuration means to the engine.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Entries that the log of refusals holds at most.
+    pub acl_log_len_max: usize,
     /// Longest bulk argument and longest string value, in bytes.
     pub bulk_len_max: u64,
     /// How long a script or a slow call may hold others up before they see BUSY.
     pub busy_reply_threshold_ms: u64,
     /// Which calls are logged as slow or large.
     pub call_logs: CallLogLimits,
+    /// Whether new users may use all channels.
+    pub channels_by_default: bool,
     /// Number of databases that SELECT knows.
     pub databases: usize,
     /// Whether DEBUG may be used.
@@ -34,7 +38,7 @@ pub struct Settings {
     pub notified: Classes,
     /// `maxmemory-samples`.
     pub memory_samples: usize,
-    /// Empty: none needed.
+    /// With which the default user begins; empty: none needed.
     pub password: Vec<u8>,
     /// Nanoseconds from which on something counts as a latency spike; `u64::MAX`: nothing does.
     pub spike_ns_min: u64,
@@ -105,9 +109,11 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            acl_log_len_max: 128,
             bulk_len_max: 512 << 20,
             busy_reply_threshold_ms: 5000,
             call_logs: CallLogLimits::default(),
+            channels_by_default: false,
             databases: 16,
             debug_access: Access::Nobody,
             dialect: Dialect::Redis,

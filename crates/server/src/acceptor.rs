@@ -142,7 +142,8 @@ impl Acceptor {
             let _ = stream.write(TOO_MANY_CLIENTS.as_bytes());
             return;
         }
-        if settings.protected_mode && settings.requirepass.is_empty() && !endpoint.is_local() {
+        let is_open = server.engine.acl.needs_no_password();
+        if settings.protected_mode && is_open && !endpoint.is_local() {
             server.registry.dismiss();
             statistics.connections_rejected.fetch_add(1, Ordering::Relaxed);
             let _ = stream.write(refusal(settings.dialect).as_bytes());

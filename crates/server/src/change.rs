@@ -37,6 +37,9 @@ impl ServerHost {
             log::write(note.level, format_args!("{}", note.text));
         }
         engine.publish_settings(after.for_engine());
+        if changes.touches("requirepass") {
+            engine.acl.set_default_password(&after.requirepass);
+        }
         self.publish(after);
         Ok(())
     }

@@ -6,7 +6,9 @@ use crate::clients::record::{ClientRecord, flags};
 use crate::clients::registry::Registry;
 use crate::clients::stream::Endpoint;
 use crate::clock::MachineClock;
-use crate::config::{Config, Settings};
+use crate::commands::client::line::{self, Viewer};
+use crate::config::value::os_reason;
+use crate::config::{Config, Settings, replace_file};
 use crate::log::{self, Level};
 use crate::process;
 use crate::reclaimer::Reclaimer;
@@ -15,10 +17,14 @@ use crate::statistics::Statistics;
 use arc_swap::ArcSwap;
 use base::clock::Clock;
 use base::lock::Token;
+use engine::acl::Called;
 use engine::host::ClientShown;
-use engine::{Host, Session};
+use engine::{Engine, Host, Session};
 use parking_lot::Mutex;
 use std::any::Any;
+use std::collections::HashSet;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -102,6 +108,20 @@ impl ServerHost {
         }
     }
 
+    /// Ends a client other than the caller's own.
+    pub fn end_client(&self, engine: &Engine, record: &ClientRecord) {
+        self.registry.kill(record);
+        // What it waits for is for others from now on.
+        let woken = engine.blocking.unblock(record.id, false, || self.relax());
+        engine.wake_all(woken.into_iter().collect());
+    }
+
+    /// The file of users, if they have one.
+    fn user_file(&self) -> Option<PathBuf> {
+        let settings = self.settings();
+        settings.aclfile.as_ref().map(|path| settings.dir.join(path))
+    }
+
     /// Whether entries past their deadline go without being asked for.
     pub fn expires_actively(&self) -> bool {
         self.expires_actively.load(Relaxed)
@@ -182,6 +202,74 @@ impl Host for ServerHost {
         if let Some(record) = session.record.downcast_ref::<ClientRecord>() {
             record.names.lock().name = name.into();
         }
+    }
+
+    fn client_user_changed(&self, session: &Session) {
+        if let Some(record) = session.record.downcast_ref::<ClientRecord>() {
+            record.names.lock().user = session.user_name().into();
+        }
+    }
+
+    fn client_line(&self, engine: &Engine, session: &Session, call: &Called<'_>) -> Vec<u8> {
+        let mut text = String::new();
+        if let Some(record) = session.record.downcast_ref::<ClientRecord>() {
+            let dialect = self.settings().dialect;
+            // Of a script or a transaction the call that the client made.
+            let entry = session.last_command.unwrap_or(call.entry);
+            let (argv, command) = (call.argv, &*entry.full_name);
+            line::write(&mut text, &Viewer { engine, dialect, session, argv, command }, record);
+        }
+        text.truncate(text.trim_end().len());
+        text.into_bytes()
+    }
+
+    fn end_clients_of(
+        &self,
+        engine: &Engine,
+        user: &[u8],
+        ids: Option<&HashSet<u64>>,
+        own: u64,
+    ) -> bool {
+        let mut ends_own = false;
+        for record in self.registry.all() {
+            let is_users = *record.names.lock().user == *user;
+            if !is_users || ids.is_some_and(|ids| !ids.contains(&record.id)) {
+                continue;
+            }
+            if record.id == own {
+                ends_own = true;
+            } else {
+                self.end_client(engine, &record);
+            }
+        }
+        ends_own
+    }
+
+    fn read_users(&self) -> Result<Option<(String, Vec<u8>)>, String> {
+        let Some(path) = self.user_file() else { return Ok(None) };
+        let shown = path.display().to_string();
+        match fs::read(&path) {
+            Ok(text) => Ok(Some((shown, text))),
+            Err(error) => {
+                Err(format!("Error loading ACLs, opening file '{shown}': {}", os_reason(&error)))
+            }
+        }
+    }
+
+    fn write_users(&self, text: &[u8]) -> Result<bool, String> {
+        let Some(path) = self.user_file() else { return Ok(false) };
+        // Two at once would write into the same temporary file.
+        let _alone = self.config.lock();
+        match replace_file(&path, text) {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                Err(format!("Can't save users in '{}': {}", path.display(), os_reason(&error)))
+            }
+        }
+    }
+
+    fn secret_u64(&self) -> u64 {
+        random_u64()
     }
 
     fn client_reset(&self, session: &Session) {

@@ -13,6 +13,7 @@ use crate::inbox::{Inboxes, as_wake};
 use crate::limits::SHARDS_PER_LOOP;
 use crate::reclaimer::Reclaimer;
 use crate::statistics::Statistics;
+use crate::users;
 use crate::worker::turn::request_limits;
 use engine::data::ReclaimNow;
 use engine::engine::{Engine, Parts};
@@ -61,6 +62,9 @@ impl Caller {
 
 impl InProcess {
     /// A server as the configuration describes it, with the usual rows and `rows`.
+    ///
+    /// # Panics
+    /// When something is wrong with the configured users.
     pub fn new(config: Config, rows: &'static [&'static [Command]]) -> Self {
         let settings = config.settings();
         let inboxes = Arc::new(Inboxes::new(Vec::new()));
@@ -78,6 +82,8 @@ impl InProcess {
         let statistics = Arc::new(Statistics::new(THREADS));
         let reclaimer = Arc::<Reclaimer>::default();
         let host = ServerHost::new(config, registry, statistics, reclaimer, Started::now(0, 1));
+        let users = users::load(&engine, &host);
+        users.expect("whoever builds a server in process has checked its users");
         Self { engine, host, inboxes, free: Mutex::new((0..THREADS).collect()) }
     }
 
@@ -89,7 +95,7 @@ impl InProcess {
         let record = Arc::new(ClientRecord::new(id, token, Endpoint::Inside, -1, now_ns));
         self.host.registry.insert(Arc::clone(&record));
         let mut session = Session::new(id, token, record);
-        session.is_authenticated = self.engine.settings().password.is_empty();
+        session.is_authenticated = self.engine.acl.is_open();
         Caller { session, parser: RequestParser::default(), unread: Vec::new() }
     }
 

@@ -37,6 +37,7 @@ pub mod inprocess;
 pub mod process;
 pub mod signals;
 pub mod title;
+pub mod users;
 
 #[allow(unsafe_code, reason = "an allocator is made of raw memory")]
 pub mod alloc;

@@ -13,6 +13,7 @@ use crate::reclaimer::{Reclaimer, Sink};
 use crate::server::{Home, Server};
 use crate::spares::{Spares, Wanted};
 use crate::statistics::Statistics;
+use crate::users;
 use crate::watcher::{self, WatcherSwitch};
 use crate::worker;
 use crate::worker::loop_state::{INBOX, LoopState};
@@ -51,6 +52,7 @@ pub struct Options {
 pub enum StartError {
     Listen(ListenError),
     System(io::Error),
+    Users(String),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -186,7 +188,7 @@ fn build(
     port: u16,
     reclaimer: &Arc<Reclaimer>,
     options: Options,
-) -> io::Result<(Arc<Server>, Vec<Held<LoopState>>)> {
+) -> Result<(Arc<Server>, Vec<Held<LoopState>>), StartError> {
     let loops = (settings.io_threads as usize).clamp(1, LOOPS_MAX);
     let workers_max = loops + SPARE_THREADS_MAX;
     let mut homes = Vec::new();
@@ -224,6 +226,7 @@ fn build(
         Arc::clone(reclaimer),
         started,
     );
+    users::load(&engine, &host).map_err(StartError::Users)?;
     let server = Server {
         engine,
         host,
@@ -247,6 +250,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen(error) => error.fmt(formatter),
+            Self::Users(reason) => {
+                write!(formatter, "Aborting startup because of ACL errors: {reason}")
+            }
             Self::System(error) => write!(formatter, "Failed starting: {error}"),
         }
     }

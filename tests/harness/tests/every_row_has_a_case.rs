@@ -10,9 +10,10 @@ use harness::case::{self, Action, Block, Step};
 use harness::frame::Frame;
 use harness::target::{self, Target};
 
-/// Rows that do nothing for a server under test: one has no configuration file, runs no other
+/// Rows that do nothing for a server under test: one has no file of settings or users, runs no other
 /// script, and must not end.
-const ALWAYS_REFUSE: [&str; 3] = ["config|rewrite", "script|kill", "shutdown"];
+const ALWAYS_REFUSE: [&str; 5] =
+    ["acl|load", "acl|save", "config|rewrite", "script|kill", "shutdown"];
 
 /// The full names of all rows, as the server itself lists them; containers are their subcommands.
 fn rows(target: &mut dyn Target) -> BTreeSet<String> {

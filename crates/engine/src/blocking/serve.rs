@@ -1,16 +1,18 @@
 //! What executing threads do for waiters: serve them, take their shards beforehand, and resume them.
 
-use super::waiter::{End, Standing, Waiter};
+use super::waiter::{End, Inside, Standing, Waiter};
 use super::{Leftover, ReadyKey, WaitedKey};
+use crate::acl::{self, Called};
 use crate::command::{Flags, Reach};
 use crate::context::{Ctx, Origin};
-use crate::error::CommandError;
+use crate::error::{AclError, CommandError};
 use crate::finished::Finished;
 use crate::keys;
 use crate::run::{Executor, Flow, invoke};
 use crate::session::Session;
 use crate::table::Entry;
 use base::lock::Queued;
+use parking_lot::MutexGuard;
 use resp::{Argv, Reply};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -66,6 +68,12 @@ impl Executor<'_> {
     fn serve_waiter(&mut self, waiter: &Arc<Waiter>) {
         let mut inside = waiter.inside.lock();
         let mut reply = Reply::with_protocol(inside.session.protocol);
+        if let Err(error) = self.check_rights_of(waiter, &mut inside.session) {
+            reply.error(&error.line());
+            self.engine.errors.count(&error.code());
+            self.finish_serving(waiter, inside, reply);
+            return;
+        }
         self.data.db = waiter.db;
         self.data.is_no_touch = inside.session.is_no_touch;
         let started = self.tick_ns;
@@ -99,12 +107,35 @@ impl Executor<'_> {
             reply_bytes: reply.len(),
             is_failed: outcome.is_err(),
         });
+        self.finish_serving(waiter, inside, reply);
+    }
+
+    /// Leaves a waiter its reply, and has it woken.
+    fn finish_serving(
+        &mut self,
+        waiter: &Waiter,
+        mut inside: MutexGuard<'_, Inside>,
+        reply: Reply,
+    ) {
         inside.reply = reply;
         drop(inside);
         waiter.served();
         self.engine.blocking.ended(waiter);
         self.take_out(waiter);
         self.wake_later(waiter.token);
+    }
+
+    /// Whether the waiter's user may still make the call: it may have changed meanwhile.
+    fn check_rights_of(&self, waiter: &Waiter, session: &mut Session) -> Result<(), CommandError> {
+        if session.acl_generation != self.engine.acl.generation() {
+            self.engine.acl.refresh(session);
+        }
+        if session.is_unrestricted {
+            return Ok(());
+        }
+        let call = Called { entry: waiter.call.entry, argv: waiter.call.argv(), db: waiter.db };
+        acl::check(self.engine, self.host, session, &call, acl::Context::TopLevel)
+            .map_err(|denial| AclError::NoPermission(denial).into())
     }
 
     /// Takes a waiter that is over out of the queues in those shards that this thread holds.

@@ -1,15 +1,13 @@
 //! What a client settles about its connection: AUTH, HELLO, SELECT, PING, QUIT, RESET.
 
+use crate::acl::{self, Called, DEFAULT};
 use crate::args;
-use crate::command::{Categories, Command, Flags, Group, Outcome, Secrets};
+use crate::command::{Categories, Command, Databases, Flags, Group, Outcome, Secrets};
 use crate::commands::common::database::database;
 use crate::context::Ctx;
 use crate::error::CommandError;
 use base::numbers;
 use resp::{Argv, Protocol};
-
-/// The only user until there are others.
-const USER_DEFAULT: &[u8] = b"default";
 
 const FAST: Flags = Flags::FAST.with(Flags::LOADING).with(Flags::STALE);
 const BEFORE_AUTH: Flags = FAST.with(Flags::NOSCRIPT).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY);
@@ -38,14 +36,21 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command { name: "ping", flags: Flags::FAST.with(Flags::WHILE_SUBSCRIBED), run: ping, ..ROW },
     Command { name: "quit", flags: ENDING, run: quit, ..ROW },
     Command { name: "reset", arity: 1, flags: ENDING, since: "6.2.0", run: reset, ..ROW },
-    Command { name: "select", arity: 2, flags: FAST.with(Flags::ALLOW_BUSY), run: select, ..ROW },
+    Command {
+        name: "select",
+        arity: 2,
+        flags: FAST.with(Flags::ALLOW_BUSY),
+        databases: Databases::Named(&[1]),
+        run: select,
+        ..ROW
+    },
 ];
 
 /// `AUTH [username] password` → OK. O(1).
 fn auth(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (user, password) = match ctx.argv.len() {
-        2 if ctx.settings.password.is_empty() => return Err(CommandError::AuthWithoutPassword),
-        2 => (USER_DEFAULT, ctx.argv.at(1)),
+        2 if ctx.engine.acl.needs_no_password() => return Err(CommandError::AuthWithoutPassword),
+        2 => (DEFAULT, ctx.argv.at(1)),
         3 => (ctx.argv.at(1), ctx.argv.at(2)),
         _ => return Err(CommandError::Syntax),
     };
@@ -84,7 +89,7 @@ fn hello(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if let Some((user, password)) = credentials {
         authenticate(ctx, user, password)?;
     }
-    if !ctx.session.is_authenticated {
+    if !acl::is_admitted(ctx.engine, ctx.session) {
         return Err(CommandError::NoAuthHello);
     }
     if let Some(name) = name {
@@ -127,8 +132,10 @@ fn quit(ctx: &mut Ctx<'_, '_>) -> Outcome {
 fn reset(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.engine.pubsub.unsubscribe_all(ctx.session);
     ctx.engine.monitors.remove(ctx.session);
-    ctx.session.reset(ctx.settings.password.is_empty());
+    ctx.session.reset(ctx.engine.acl.is_open());
+    ctx.engine.acl.refresh(ctx.session);
     ctx.host.client_reset(ctx.session);
+    ctx.host.client_user_changed(ctx.session);
     ctx.reply.set_protocol(ctx.session.protocol);
     ctx.reply.simple("RESET");
     Ok(())
@@ -158,23 +165,15 @@ fn is_secret_of_hello(argv: Argv<'_>, wanted: usize) -> bool {
 }
 
 fn authenticate(ctx: &mut Ctx<'_, '_>, user: &[u8], password: &[u8]) -> Outcome {
-    let wanted = &ctx.settings.password;
-    let is_known = user == USER_DEFAULT && (wanted.is_empty() || is_equal(password, wanted));
-    if !is_known {
+    let Some(user) = ctx.engine.acl.authenticate(user, password) else {
+        let call = Called { entry: ctx.entry, argv: ctx.argv, db: ctx.session.db };
+        acl::note_wrong_password(ctx.engine, ctx.host, ctx.session, &call, user);
         return Err(CommandError::WrongPass);
-    }
+    };
+    ctx.session.log_in(user, ctx.engine.acl.generation());
     ctx.session.is_authenticated = true;
+    ctx.host.client_user_changed(ctx.session);
     Ok(())
-}
-
-/// Compares in a time that depends on the length of `given` alone, so that nobody can guess a
-/// password byte by byte.
-fn is_equal(given: &[u8], secret: &[u8]) -> bool {
-    let mut difference = u8::from(given.len() != secret.len());
-    for (index, byte) in given.iter().enumerate() {
-        difference |= byte ^ secret[index % secret.len()];
-    }
-    std::hint::black_box(difference) == 0
 }
 
 fn wanted_protocol(argument: &[u8]) -> Result<Protocol, CommandError> {
@@ -207,17 +206,4 @@ fn reply_hello(ctx: &mut Ctx<'_, '_>) {
     reply.bulk(b"master");
     reply.bulk(b"modules");
     reply.array(0);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_equal;
-
-    #[test]
-    fn passwords_are_compared_whole() {
-        assert!(is_equal(b"secret", b"secret"));
-        for other in [&b""[..], b"secre", b"secrets", b"secretsecret", b"Secret", b"secreT"] {
-            assert!(!is_equal(other, b"secret"));
-        }
-    }
 }

@@ -6,6 +6,7 @@ use crate::command::Command;
 
 pub mod common;
 
+mod acl;
 mod bitmap;
 mod bitmap_field;
 mod call_log;
@@ -37,6 +38,7 @@ mod wait;
 
 /// Every family of the engine's own.
 pub const FAMILIES: &[&[Command]] = &[
+    acl::COMMANDS,
     bitmap::COMMANDS,
     call_log::COMMANDS,
     command::COMMANDS,

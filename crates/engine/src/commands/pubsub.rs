@@ -4,7 +4,7 @@
 //! place among them, and comes whatever CLIENT REPLY says. Inside EXEC it is one of the replies.
 
 use crate::args;
-use crate::command::{Categories, Command, Flags, Group, Outcome};
+use crate::command::{Categories, Channels, Command, Flags, Group, Outcome};
 use crate::commands::common::help::reply_help;
 use crate::context::{Ctx, Origin};
 use crate::error::CommandError;
@@ -20,8 +20,21 @@ const ROW: Command =
     Command { group: Group::PubSub, flags: SUBSCRIBING, since: "2.0.0", ..Command::NEW };
 
 pub(crate) const COMMANDS: &[Command] = &[
-    Command { name: "psubscribe", arity: -2, run: psubscribe, ..ROW },
-    Command { name: "publish", arity: 3, flags: PUBLISHING, run: publish, ..ROW },
+    Command {
+        name: "psubscribe",
+        arity: -2,
+        channels: Channels::Patterns(1),
+        run: psubscribe,
+        ..ROW
+    },
+    Command {
+        name: "publish",
+        arity: 3,
+        flags: PUBLISHING,
+        channels: Channels::One(1),
+        run: publish,
+        ..ROW
+    },
     Command {
         name: "pubsub",
         arity: -2,
@@ -36,6 +49,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         arity: 3,
         flags: PUBLISHING,
         keys: &[KeySpec::at(1, NOT_KEY)],
+        channels: Channels::One(1),
         since: "7.0.0",
         run: spublish,
         ..ROW
@@ -44,11 +58,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         name: "ssubscribe",
         arity: -2,
         keys: &[KeySpec::range(1, -1, 1, NOT_KEY)],
+        channels: Channels::All(1),
         since: "7.0.0",
         run: ssubscribe,
         ..ROW
     },
-    Command { name: "subscribe", arity: -2, run: subscribe, ..ROW },
+    Command { name: "subscribe", arity: -2, channels: Channels::All(1), run: subscribe, ..ROW },
     Command {
         name: "sunsubscribe",
         arity: -1,

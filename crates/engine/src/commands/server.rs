@@ -1,7 +1,7 @@
 //! The server as a whole, as far as it is data: DBSIZE, FLUSHALL, SWAPDB, TIME, MEMORY USAGE, ROLE.
 
 use crate::args::{self, Args};
-use crate::command::{Categories, Command, Flags, Group, Outcome, Reach};
+use crate::command::{Categories, Command, Databases, Flags, Group, Outcome, Reach};
 use crate::commands::common::database;
 use crate::commands::common::help::reply_help;
 use crate::context::{Ctx, Origin, Walk};
@@ -29,7 +29,13 @@ pub(crate) const COMMANDS: &[Command] = &[
         run: dbsize,
         ..ROW
     },
-    Command { name: "flushall", reach: Reach::All, run: flushall, ..FLUSH },
+    Command {
+        name: "flushall",
+        databases: Databases::Every,
+        reach: Reach::All,
+        run: flushall,
+        ..FLUSH
+    },
     Command { name: "flushdb", reach: Reach::ByArguments(flush_reach), run: flushdb, ..FLUSH },
     Command { name: "memory", arity: -2, since: "4.0.0", subcommands: MEMORY, ..ROW },
     Command {
@@ -44,6 +50,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command {
         name: "swapdb",
         arity: 3,
+        databases: Databases::Named(&[1, 2]),
         flags: Flags::WRITE.with(Flags::FAST),
         reach: Reach::All,
         acl: Categories::KEYSPACE.with(Categories::DANGEROUS),

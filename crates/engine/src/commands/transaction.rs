@@ -4,9 +4,10 @@
 //! watched key has changed, so what follows is serializable: nothing happens between the check and
 //! the calls. Time stands still for all of them.
 
+use crate::acl::Context;
 use crate::command::{Categories, Command, Flags, Group, Outcome, Reach};
 use crate::context::{Ctx, Origin};
-use crate::error::CommandError;
+use crate::error::{AclError, CommandError};
 use crate::keys::{self, KeySpec};
 use crate::session::Transaction;
 use crate::watch::WatchedKey;
@@ -86,6 +87,13 @@ fn exec(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     ctx.reply.array(transaction.calls.len());
     for call in &transaction.calls {
+        // The user may have changed since it was queued, by one of these calls too.
+        if let Err(denial) = ctx.check_rights(call.entry, call.argv(), Context::Transaction) {
+            let error = CommandError::from(AclError::NoPermissionInTransaction(denial));
+            ctx.reply.error(&error.line());
+            ctx.engine.errors.count(&error.code());
+            continue;
+        }
         // Its error is its reply; the others run all the same.
         let _ = ctx.call(call.argv(), call.entry, Origin::Transaction, None);
     }

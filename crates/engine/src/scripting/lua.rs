@@ -4,11 +4,12 @@ use super::convert;
 use super::libraries::Libraries;
 use super::prelude::PRELUDE;
 use super::{Digest, Running, Script};
+use crate::acl::{Called, Context};
 use crate::admit;
 use crate::command::{Flags, Outcome};
 use crate::context::{Ctx, Origin};
 use crate::dialect::Dialect;
-use crate::error::CommandError;
+use crate::error::{AclError, CommandError};
 use crate::table::{Entry, Lookup};
 use base::limits::SCRIPT_MEMORY_BYTES_MAX;
 use mlua::{
@@ -277,7 +278,7 @@ impl Run<'_, '_, '_> {
         }
         let argv = arguments.argv();
         let mut ctx = self.ctx.borrow_mut();
-        let entry = match self.admit(&ctx, argv) {
+        let entry = match self.admit(&mut ctx, argv) {
             Ok(entry) => entry,
             Err(error) => {
                 drop(ctx);
@@ -298,7 +299,7 @@ impl Run<'_, '_, '_> {
         Ok((frame.is_error(), convert::to_lua(lua, &frame)?))
     }
 
-    fn admit(&self, ctx: &Ctx<'_, '_>, argv: Argv<'_>) -> Result<&'static Entry, CommandError> {
+    fn admit(&self, ctx: &mut Ctx<'_, '_>, argv: Argv<'_>) -> Result<&'static Entry, CommandError> {
         let entry = match ctx.engine.table.lookup(argv) {
             Lookup::Found(entry) => entry,
             Lookup::UnknownCommand => return Err(CommandError::ScriptUnknownCommand),
@@ -315,6 +316,7 @@ impl Run<'_, '_, '_> {
         if self.is_read_only && changes {
             return Err(CommandError::ScriptReadOnly);
         }
+        ctx.check_rights(entry, argv, Context::Script).map_err(AclError::NoPermissionInScript)?;
         let may_grow = self.allows_oom || !entry.row.flags.has(Flags::DENYOOM);
         if !may_grow && ctx.data.changes == 0 && ctx.data.is_memory_short {
             return Err(CommandError::OutOfMemory);
@@ -363,16 +365,21 @@ impl Run<'_, '_, '_> {
         Ok(())
     }
 
-    /// `redis.acl_check_cmd`: whether the user may make this call.
+    /// `redis.acl_check_cmd`: whether the client's user may make this call.
     fn check_command(&self, lua: &Lua, host: &Table, values: &MultiValue) -> mlua::Result<bool> {
         let mut buffers = self.buffers.borrow_mut();
         let Buffers { arguments, argument, .. } = &mut *buffers;
         if let Err(error) = collect(values, arguments, argument) {
             return Err(raise_error(lua, host, &self.worded(error))?);
         }
-        let lookup = self.ctx.borrow().engine.table.lookup(arguments.argv());
-        match lookup {
-            Lookup::Found(_) | Lookup::SubcommandMissing(_) => Ok(true),
+        let argv = arguments.argv();
+        let ctx = self.ctx.borrow();
+        match ctx.engine.table.lookup(argv) {
+            Lookup::Found(entry) | Lookup::SubcommandMissing(entry) => {
+                let call = Called { entry, argv, db: ctx.session.db };
+                let user = ctx.engine.acl.user(ctx.session.user_name());
+                Ok(user.is_some_and(|user| user.check(&call).is_ok()))
+            }
             Lookup::UnknownCommand | Lookup::UnknownSubcommand(_) => {
                 let error = self.worded(CommandError::ScriptCheckedCommand);
                 Err(raise_error(lua, host, &error)?)

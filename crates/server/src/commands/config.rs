@@ -2,6 +2,7 @@
 
 use super::{host, reply_help};
 use crate::config::{Caller, ConfigError, table};
+use engine::acl;
 use engine::args;
 use engine::command::{Categories, Flags, Group, Outcome, Secrets};
 use engine::{Command, CommandError, Ctx, Reach};
@@ -90,7 +91,8 @@ fn resetstat(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 /// `CONFIG REWRITE` → OK.
 fn rewrite(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let outcome = host(ctx)?.config.lock().rewrite();
+    let users = acl::to_text(&ctx.engine.acl.users(), ctx.settings.dialect);
+    let outcome = host(ctx)?.config.lock().rewrite(&users);
     outcome.map_err(|error| CommandError::Outside(args::shown(error.to_string().as_bytes())))?;
     ctx.reply.ok();
     Ok(())

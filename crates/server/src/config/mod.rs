@@ -31,9 +31,11 @@ pub use dialect::Dialect;
 pub use error::{ConfigError, FatalError, LoadError};
 pub use machine::Machine;
 pub use rewrite::RewriteError;
+pub(crate) use rewrite::replace as replace_file;
 pub use settings::{Bind, ClientsMemory, Settings, ShutdownWords, SyslogName, allows};
 pub use special::{OutputLimit, SavePoint};
 
+use engine::acl::ConfiguredUser;
 use file::{Content, Directive};
 use table::{FILE_DIRECTIVES, Mutability, RETIRED, ROWS, Status};
 use value::{Reason, Value};
@@ -55,6 +57,8 @@ pub struct Config {
     machine: Machine,
     /// The file, as an absolute path: CONFIG REWRITE comes back to it from any folder.
     file: Option<PathBuf>,
+    /// The words of `user` lines.
+    users: Vec<ConfiguredUser>,
     /// By row.
     values: Vec<Value>,
     /// By row, what the setting would be if nobody had said anything.
@@ -114,7 +118,7 @@ impl Config {
         defaults[table::index_of("io-threads")] = Value::Integer(machine.cores.into());
         let values = defaults.clone();
         let is_named = vec![false; ROWS.len()];
-        Self { dialect, machine, file: None, values, defaults, is_named }
+        Self { dialect, machine, file: None, users: Vec::new(), values, defaults, is_named }
     }
 
     /// Reads the file, standard input and options, in this order; later ones win. `program` is the
@@ -160,6 +164,7 @@ impl Config {
             config.apply(directive)?;
         }
         config.settle_pidfile();
+        config.check_users()?;
         apply::check_logfile(&config.settings())
             .map_err(|reason| LoadError::Config(FatalError::whole(dialect, reason)))?;
         Ok(config)
@@ -222,10 +227,11 @@ impl Config {
         found.into_values().map(|(name, index)| (name, self.print(index))).collect()
     }
 
-    /// Writes the settings back into the file that they came from.
-    pub fn rewrite(&self) -> Result<(), RewriteError> {
+    /// Writes the settings back into the file that they came from, and these lines about users unless
+    /// they have a file of their own.
+    pub fn rewrite(&self, users: &[u8]) -> Result<(), RewriteError> {
         let path = self.file.as_deref().ok_or(RewriteError::NoFile)?;
-        rewrite::write(self, path)
+        rewrite::write(self, path, users)
     }
 
     /// The settings in the types that the server works with.
@@ -241,6 +247,11 @@ impl Config {
     /// What the log should say after a CONFIG SET.
     pub fn notes_about(&self, changes: &Changes) -> Vec<Note> {
         apply::notes(self, Some(changes))
+    }
+
+    /// The users of the file's `user` lines.
+    pub fn users(&self) -> &[ConfiguredUser] {
+        &self.users
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -326,8 +337,12 @@ impl Config {
             }
             return match known.refusal {
                 Some(reason) => Err(reason.into()),
-                None if known.name == "user" => check_user(words),
-                None => Ok(()),
+                None => {
+                    if known.name == "user" {
+                        self.users.push(words.iter().map(|word| word.to_vec()).collect());
+                    }
+                    Ok(())
+                }
             };
         }
         let is_retired = RETIRED.iter().any(|retired| name == retired.as_bytes());
@@ -365,6 +380,16 @@ impl Config {
         LoadError::Config(FatalError::at(self.dialect, directive, reason))
     }
 
+    /// Users are in one place.
+    fn check_users(&self) -> Result<(), LoadError> {
+        if self.users.is_empty() || self.settings().aclfile.is_none() {
+            return Ok(());
+        }
+        let reason = "Users are defined both here and in a file of users (aclfile). It would not \
+            be clear which of them hold: define them in one of the two places.";
+        Err(LoadError::Config(FatalError::whole(self.dialect, reason.into())))
+    }
+
     /// A server in the background leaves its number somewhere, named or not.
     fn settle_pidfile(&mut self) {
         let index = table::index_of("pidfile");
@@ -396,30 +421,6 @@ fn named_dialect(directive: &Directive) -> Option<Dialect> {
         },
         _ => None,
     }
-}
-
-/// Until there are users, only the line that CONFIG REWRITE of other servers writes for the default
-/// user without a password says what holds here anyway.
-fn check_user(words: &[&[u8]]) -> Result<(), Reason> {
-    const HARMLESS: [&[u8]; 9] = [
-        b"on",
-        b"nopass",
-        b"sanitize-payload",
-        b"~*",
-        b"allkeys",
-        b"&*",
-        b"allchannels",
-        b"+@all",
-        b"allcommands",
-    ];
-    let is_harmless = match words {
-        [b"default", rules @ ..] => rules.iter().all(|rule| HARMLESS.contains(rule)),
-        _ => false,
-    };
-    if is_harmless {
-        return Ok(());
-    }
-    Err("users aren't available yet, and every client would have all rights without them".into())
 }
 
 #[cfg(test)]

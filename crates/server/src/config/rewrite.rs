@@ -41,16 +41,17 @@ impl fmt::Display for RewriteError {
 impl Error for RewriteError {}
 
 /// Replaces the file. One that has gone meanwhile is made anew.
-pub(super) fn write(config: &Config, path: &Path) -> Result<(), RewriteError> {
+pub(super) fn write(config: &Config, path: &Path, users: &[u8]) -> Result<(), RewriteError> {
     let old = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(RewriteError::Failed(error)),
     };
-    replace(path, &rewritten(config, &old)).map_err(RewriteError::Failed)
+    replace(path, &rewritten(config, &old, users)).map_err(RewriteError::Failed)
 }
 
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+/// Writes a file beside another and puts it in its place.
+pub(crate) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", process::id()));
     let temporary = path.with_file_name(name);
@@ -73,16 +74,19 @@ fn write_and_rename(path: &Path, temporary: &Path, text: &[u8]) -> io::Result<()
     File::open(folder.map_or_else(|| PathBuf::from("."), Path::to_owned))?.sync_all()
 }
 
-/// The text that takes the place of `old`.
-fn rewritten(config: &Config, old: &[u8]) -> Vec<u8> {
+/// The text that takes the place of `old`; `users` are lines.
+fn rewritten(config: &Config, old: &[u8], users: &[u8]) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> = old.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     if lines.last().is_some_and(|line| trim(line).is_empty()) {
         lines.pop();
     }
     let mut places: Vec<Vec<usize>> = vec![Vec::new(); ROWS.len()];
+    let mut user_places = Vec::new();
     for (number, line) in lines.iter().enumerate() {
-        if let Some(index) = row_of_line(line) {
-            places[index].push(number);
+        match subject_of_line(line) {
+            Some(Subject::Row(index)) => places[index].push(number),
+            Some(Subject::User) => user_places.push(number),
+            None => {}
         }
     }
     let mut added: Vec<Vec<u8>> = Vec::new();
@@ -93,15 +97,14 @@ fn rewritten(config: &Config, old: &[u8]) -> Vec<u8> {
         if places[index].is_empty() && value == &config.defaults[index] && !is_folder {
             continue;
         }
-        let mut wanted = lines_of(row, value, config.dialect).into_iter();
-        for place in &places[index] {
-            match wanted.next() {
-                Some(line) => lines[*place] = line,
-                None => is_gone[*place] = true,
-            }
-        }
-        added.extend(wanted);
+        let wanted = lines_of(row, value, config.dialect);
+        added.extend(put(wanted, &places[index], &mut lines, &mut is_gone));
     }
+    // With a file of their own there is nothing about them here.
+    let users = if config.settings().aclfile.is_some() { &[][..] } else { users };
+    let users = users.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let users: Vec<Vec<u8>> = users.map(<[u8]>::to_vec).collect();
+    added.extend(put(users, &user_places, &mut lines, &mut is_gone));
     let has_marker = lines.iter().any(|line| trim(line) == MARKER);
     let mut text = Vec::with_capacity(old.len());
     let kept = lines.iter().zip(&is_gone).filter(|(_, is_gone)| !**is_gone).map(|(line, _)| line);
@@ -114,14 +117,42 @@ fn rewritten(config: &Config, old: &[u8]) -> Vec<u8> {
     text
 }
 
-/// The row that a line of a file sets.
-fn row_of_line(line: &[u8]) -> Option<usize> {
+/// Puts lines where others of their kind stood, and marks those that are left over; the lines for
+/// which there is no place.
+fn put(
+    wanted: Vec<Vec<u8>>,
+    places: &[usize],
+    lines: &mut [Vec<u8>],
+    is_gone: &mut [bool],
+) -> impl Iterator<Item = Vec<u8>> + use<> {
+    let mut wanted = wanted.into_iter();
+    for place in places {
+        match wanted.next() {
+            Some(line) => lines[*place] = line,
+            None => is_gone[*place] = true,
+        }
+    }
+    wanted
+}
+
+/// What a line of a file is about.
+enum Subject {
+    Row(usize),
+    User,
+}
+
+/// What a line of a file sets.
+fn subject_of_line(line: &[u8]) -> Option<Subject> {
     let line = trim(line);
     if line.starts_with(b"#") {
         return None;
     }
     let words = split_words(line, Quotes::JoinWords)?;
-    table::find(words.first()?).map(|(index, _)| index)
+    let name = words.first()?;
+    if name.eq_ignore_ascii_case(b"user") {
+        return Some(Subject::User);
+    }
+    table::find(name).map(|(index, _)| Subject::Row(index))
 }
 
 /// The lines that give a setting its value; none when saying nothing does.

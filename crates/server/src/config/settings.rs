@@ -122,6 +122,11 @@ pub struct Settings {
     pub shutdown_on_sigterm: ShutdownWords,
     pub supervised: Supervised,
 
+    /// Whether new users may use all channels.
+    pub acl_pubsub_default: bool,
+    /// `None`: users are among the settings.
+    pub aclfile: Option<PathBuf>,
+    pub acllog_max_len: u64,
     pub enable_debug_command: Access,
     pub enable_module_command: Access,
     pub enable_protected_configs: Access,
@@ -170,9 +175,11 @@ impl Settings {
     /// The part that engine and store read.
     pub fn for_engine(&self) -> engine::settings::Settings {
         engine::settings::Settings {
+            acl_log_len_max: usize::try_from(self.acllog_max_len).unwrap_or(usize::MAX),
             bulk_len_max: self.proto_max_bulk_len,
             busy_reply_threshold_ms: self.busy_reply_threshold_ms,
             call_logs: self.call_logs(),
+            channels_by_default: self.acl_pubsub_default,
             databases: usize::try_from(self.databases).unwrap_or(usize::MAX),
             debug_access: self.enable_debug_command,
             dialect: self.dialect,
@@ -253,6 +260,9 @@ impl Settings {
             shutdown_on_sigint: read.shutdown_words("shutdown-on-sigint"),
             shutdown_on_sigterm: read.shutdown_words("shutdown-on-sigterm"),
             supervised: read.supervised("supervised"),
+            acl_pubsub_default: read.word("acl-pubsub-default") == "allchannels",
+            aclfile: read.path("aclfile"),
+            acllog_max_len: read.number("acllog-max-len"),
             enable_debug_command: read.access("enable-debug-command"),
             enable_module_command: read.access("enable-module-command"),
             enable_protected_configs: read.access("enable-protected-configs"),

@@ -132,9 +132,7 @@ fn reasons_are_the_known_ones() {
 #[test]
 fn what_guards_access_data_or_role_stops_the_start() {
     for line in [
-        "aclfile /etc/users.acl",
-        "user alice on +@all ~* nopass",
-        "user default on >secret ~* +@all",
+        "aclfile /etc/users.acl\nuser alice on",
         "rename-command FLUSHALL \"\"",
         "tls-port 6380",
         "tls-replication yes",
@@ -148,6 +146,9 @@ fn what_guards_access_data_or_role_stops_the_start() {
     }
     for line in [
         "aclfile \"\"",
+        "aclfile /etc/users.acl",
+        "user alice on +@all ~* nopass",
+        "user default on >secret ~* +@all",
         "user default on nopass sanitize-payload ~* &* +@all",
         "tls-port 0",
         "cluster-enabled no",

@@ -256,7 +256,7 @@ pub(super) fn integer(word: &[u8]) -> Option<i128> {
 }
 
 /// The message of an operating system error, without the number that Rust adds.
-pub(super) fn os_reason(error: &io::Error) -> String {
+pub(crate) fn os_reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((message, _)) => message.to_owned(),

@@ -179,7 +179,7 @@ impl Worker<'_> {
         let record = Arc::new(record);
         let mut session = Session::new(id, token, Arc::clone(&record) as _);
         session.is_local = is_local;
-        session.is_authenticated = self.server.engine.settings().password.is_empty();
+        session.is_authenticated = self.server.engine.acl.is_open();
         self.server.registry.insert(Arc::clone(&record));
         state.put_back(Box::new(Connection::new(stream, session, record)));
     }

@@ -12,3 +12,4 @@ mod scripts;
 mod slow_calls;
 mod sockets;
 mod upkeep;
+mod users;

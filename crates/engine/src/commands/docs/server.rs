@@ -15,6 +15,96 @@ const LOG: Argument = one_of(
 
 pub(super) const DOCS: &[Doc] = &[
     Doc {
+        name: "acl",
+        summary: "Looks at and changes users and their rights.",
+        complexity: "Depends on the subcommand.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "acl|cat",
+        summary: "Lists the categories, or the commands of one.",
+        complexity: "O(N) in the commands",
+        arguments: &[string("category").optional()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "acl|deluser",
+        summary: "Removes users and ends their clients.",
+        complexity: "O(N) in the clients",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        arguments: &[string("username").multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "acl|dryrun",
+        summary: "Tells whether a user may make a call, without making it.",
+        complexity: "O(N) in the call's keys and the user's patterns",
+        arguments: &[string("username"), string("command"), string("arg").optional().multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "acl|genpass",
+        summary: "Makes a password that nobody can guess.",
+        arguments: &[integer("bits").optional()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "acl|getuser",
+        summary: "Shows what a user may do.",
+        complexity: "O(N) in the user's rules",
+        history: &[("6.2.0", "Patterns of channels."), ("7.0.0", "Selectors; patterns as text.")],
+        arguments: &[string("username")],
+        ..Doc::NEW
+    },
+    Doc { name: "acl|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc {
+        name: "acl|list",
+        summary: "Shows all users as lines of a user file.",
+        complexity: "O(N) in the users",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "acl|load",
+        summary: "Reads the user file again.",
+        complexity: "O(N) in the users",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "acl|log",
+        summary: "Shows what was refused lately, or forgets it.",
+        complexity: "O(N) in the entries shown",
+        history: &[("7.2.0", "Numbers and times of entries.")],
+        arguments: &[one_of("operation", &[integer("count"), word("reset", "RESET")]).optional()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "acl|save",
+        summary: "Writes the users into the user file.",
+        complexity: "O(N) in the users",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "acl|setuser",
+        summary: "Creates a user or changes it.",
+        complexity: "O(N) in the rules",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        history: &[
+            ("6.2.0", "Patterns of channels."),
+            ("7.0.0", "Selectors, and patterns of keys for reading or writing alone."),
+        ],
+        arguments: &[string("username"), string("rule").optional().multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "acl|users",
+        summary: "Lists the names of all users.",
+        complexity: "O(N) in the users",
+        ..Doc::NEW
+    },
+    Doc { name: "acl|whoami", summary: "Tells the name of this connection's user.", ..Doc::NEW },
+    Doc {
         name: "command",
         summary: "Tells the facts about all commands.",
         complexity: "O(N) in the commands",

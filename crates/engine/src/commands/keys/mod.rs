@@ -6,7 +6,7 @@ mod rename;
 mod scan;
 mod sort;
 
-use crate::command::{Categories, Command, Flags, Group, Outcome, Reach};
+use crate::command::{Categories, Command, Databases, Flags, Group, Outcome, Reach};
 use crate::commands::common::kind;
 use crate::context::Ctx;
 use crate::events;
@@ -15,6 +15,7 @@ use expire::{expire, expireat, expiretime, persist, pexpire, pexpireat, pexpiret
 use object::{encoding, freq, help, idletime, refcount};
 use rename::{copy, move_, rename, renamenx};
 use scan::{keys as keys_, randomkey, scan};
+use smallvec::SmallVec;
 use sort::{sort, sort_ro};
 
 const ROW: Command = Command {
@@ -51,6 +52,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         arity: -3,
         flags: Flags::WRITE.with(Flags::DENYOOM),
         keys: &[KeySpec::at(1, keys::RO_ACCESS), KeySpec::at(2, keys::OW_UPDATE)],
+        databases: Databases::OwnAnd(rename::copy_database),
         since: "6.2.0",
         run: copy,
         ..ROW
@@ -80,6 +82,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         name: "move",
         arity: 3,
         flags: WRITE_FAST,
+        databases: Databases::OwnAnd(|_| SmallVec::from_slice(&[2])),
         keys: &[KeySpec::at(1, keys::RW_ACCESS_UPDATE)],
         run: move_,
         ..ROW

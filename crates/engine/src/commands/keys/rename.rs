@@ -6,6 +6,8 @@ use crate::commands::common::database::database;
 use crate::context::Ctx;
 use crate::error::CommandError;
 use crate::events;
+use resp::Argv;
+use smallvec::SmallVec;
 use store::Entry;
 
 /// `COPY source destination [DB db] [REPLACE]` → 1, or 0 if there was nothing to copy or no room.
@@ -41,6 +43,19 @@ pub(super) fn copy(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     ctx.reply.integer(i64::from(is_copied));
     Ok(())
+}
+
+/// The arguments that name a database to copy to; only the last counts, but all must be allowed.
+pub(super) fn copy_database(argv: Argv<'_>) -> SmallVec<[usize; 2]> {
+    let mut args = Args::new(argv, 3);
+    let mut found = SmallVec::new();
+    while !args.is_empty() {
+        if args.take("db") {
+            found.push(args.position());
+        }
+        args.next();
+    }
+    found
 }
 
 /// `MOVE key db` → 1, or 0 if it is missing, or there already. O(1).

@@ -118,7 +118,7 @@ impl Condition {
             b"maxage" => Self::Age(positive(value, "maxage")?),
             b"name" => Self::Name(text),
             b"type" => Self::Type(client_type(value)?),
-            b"user" if value != b"default" => {
+            b"user" if ctx.engine.acl.user(value).is_none() => {
                 let name = args::shown(value);
                 return Err(CommandError::NoSuchUser(name));
             }

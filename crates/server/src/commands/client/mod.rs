@@ -1,7 +1,7 @@
 //! CLIENT: what a connection says of itself, and what it learns of and does to others.
 
 mod filter;
-mod line;
+pub(crate) mod line;
 
 use super::{host, own_record, reply_help};
 use crate::clients::record::flags;
@@ -11,6 +11,7 @@ use engine::pause::Paused;
 use engine::session::Replies;
 use engine::{Command, CommandError, Ctx, Reach};
 use filter::Filter;
+use line::Viewer;
 use std::sync::atomic::Ordering::Relaxed;
 
 const ROW: Command = Command {
@@ -164,7 +165,7 @@ fn import_source(ctx: &mut Ctx<'_, '_>) -> Outcome {
 fn info(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let record = own_record(ctx)?;
     let mut text = String::new();
-    line::write(&mut text, ctx, &record);
+    line::write(&mut text, &Viewer::of(ctx), &record);
     ctx.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
@@ -205,7 +206,7 @@ fn list(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let mut text = String::new();
     for record in host(ctx)?.registry.all() {
         if filter.matches(ctx, &record) {
-            line::write(&mut text, ctx, &record);
+            line::write(&mut text, &Viewer::of(ctx), &record);
         }
     }
     ctx.reply.verbatim("txt", text.as_bytes());
@@ -342,10 +343,7 @@ fn end_client(ctx: &mut Ctx<'_, '_>, record: &crate::clients::record::ClientReco
     if record.id == ctx.session.id {
         ctx.session.is_closing = true;
     } else {
-        host(ctx)?.registry.kill(record);
-        // What it waits for is for others from now on.
-        let woken = ctx.engine.blocking.unblock(record.id, false, || ctx.host.relax());
-        ctx.engine.wake_all(woken.into_iter().collect());
+        host(ctx)?.end_client(ctx.engine, record);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use crate::host::ServerHost;
 use crate::sys::{self, TimeOf};
+use engine::acl::Refused;
 use engine::dialect::Dialect;
 use engine::keyspace::LockedShard;
 use engine::pause::Paused;
@@ -421,9 +422,19 @@ fn stats(text: &mut String, facts: &Facts<'_>) {
         "instantaneous_eventloop_duration_usec":
             rates.cycles_ns.per_second() / rates.cycles.per_second().max(1) / 1000,
         "slow_call_takeovers": statistics.takeovers.load(Relaxed),
-        "acl_access_denied_auth": 0, "acl_access_denied_cmd": 0,
-        "acl_access_denied_key": 0, "acl_access_denied_channel": 0,
-        "acl_access_denied_tls_cert": 0, "acl_access_denied_db": 0,
+    );
+    denials(text, facts);
+}
+
+fn denials(text: &mut String, facts: &Facts<'_>) {
+    let acl = &facts.engine.acl;
+    fields!(text,
+        "acl_access_denied_auth": acl.denied(Refused::Password),
+        "acl_access_denied_cmd": acl.denied(Refused::Command),
+        "acl_access_denied_key": acl.denied(Refused::Key),
+        "acl_access_denied_channel": acl.denied(Refused::Channel),
+        "acl_access_denied_tls_cert": 0,
+        "acl_access_denied_db": acl.denied(Refused::Database),
     );
 }
 

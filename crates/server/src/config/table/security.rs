@@ -6,14 +6,9 @@ const WHO: &[&str] = &["no", "yes", "local"];
 
 pub(super) const ROWS: &[Row] = &[
     choice("acl-pubsub-default", &["allchannels", "resetchannels"], "resetchannels")
-        .doc("Channels that a new user may use.")
-        .kept(),
-    text("aclfile", "").doc("File of users and their rights.").immutable().guarded(
-        "user files aren't available yet, and every client would have all rights without it",
-    ),
-    integer("acllog-max-len", 0, LONG_MAX, "128")
-        .doc("Entries of the log of refused access.")
-        .kept(),
+        .doc("Channels that a new user may use."),
+    text("aclfile", "").doc("File of users and their rights.").immutable(),
+    integer("acllog-max-len", 0, LONG_MAX, "128").doc("Entries of the log of refused access."),
     choice("enable-debug-command", WHO, "no")
         .doc("Who may use DEBUG: nobody, everybody, or clients on this machine.")
         .immutable(),

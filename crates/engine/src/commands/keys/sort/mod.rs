@@ -10,7 +10,7 @@ mod query;
 use crate::command::Outcome;
 use crate::context::{Ctx, Origin};
 use crate::data::Data;
-use crate::error::CommandError;
+use crate::error::{AclError, CommandError};
 use crate::events;
 use base::numbers::{self, IntegerBuffer};
 use query::{By, Get, Pattern, Query, Storing};
@@ -39,6 +39,12 @@ pub(super) fn sort_ro(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 fn run(ctx: &mut Ctx<'_, '_>, storing: Storing) -> Outcome {
     let mut query = Query::parse(ctx.argv, storing)?;
+    // GET of the element itself asks for as much as any other, as in the references.
+    let asks_for_all = matches!(query.by, By::Pattern(_)) || !query.gets.is_empty();
+    if asks_for_all && !ctx.may_read_all_keys() {
+        let is_by = matches!(query.by, By::Pattern(_));
+        return Err(if is_by { AclError::SortBy } else { AclError::SortGet }.into());
+    }
     let key = ctx.key(1);
     let source = Source::freeze(ctx.data.read(key))?;
     let needs_order = query.store.is_some() || ctx.origin == Origin::Script;
