@@ -6,10 +6,11 @@
 mod common;
 
 use common::{Client, World};
-use engine::command::{Channels, Flags};
+use engine::command::{Categories, Channels, Databases, Flags};
 use engine::keys;
 use engine::table::Entry;
 use resp::{ArgvBuffer, Frame};
+use std::collections::BTreeSet;
 
 /// Arguments beyond what a command asks for at least.
 const FURTHER_ARGUMENTS: usize = 2;
@@ -166,6 +167,71 @@ fn every_channel_is_checked() {
         assert_eq!(call.asked(&mut client, rules.trim_end()), expected, "{name}: {rules}");
     }
     assert_eq!(with_channels, 5);
+}
+
+#[test]
+fn every_database_is_checked() {
+    const OWN: usize = 0;
+    let world = World::new();
+    let mut client = world.client();
+    let mut seen = BTreeSet::new();
+    for (entry, mut call) in calls(&world) {
+        let (name, row) = (&*entry.full_name, entry.row);
+        let categories = [Categories::KEYSPACE, Categories::READ, Categories::WRITE];
+        let touches_own = categories.into_iter().any(|one| row.categories().has(one))
+            || row.keys.iter().any(|spec| spec.flags != keys::NOT_KEY);
+        let places: Vec<usize> = match row.databases {
+            Databases::Own | Databases::Every => Vec::new(),
+            Databases::Named(places) => places.to_vec(),
+            Databases::OwnAnd(find) => {
+                // COPY names it after a word.
+                let has_option = row.arity < 0;
+                if has_option {
+                    call.words.truncate(row.arity.unsigned_abs() as usize);
+                    call.words.extend(["db".to_owned(), "1".to_owned()]);
+                }
+                let argv: ArgvBuffer = call.words.iter().map(String::as_bytes).collect();
+                find(argv.argv()).to_vec()
+            }
+        };
+        let mut touched: BTreeSet<usize> = (2..).zip(&places).map(|(db, _)| db).collect();
+        for (db, place) in touched.iter().zip(&places) {
+            call.words[*place] = db.to_string();
+        }
+        if !matches!(row.databases, Databases::Named(_)) && touches_own {
+            touched.insert(OWN);
+        }
+        let is_every = matches!(row.databases, Databases::Every);
+        seen.insert((places.len(), is_every, touched.contains(&OWN)));
+        let mut is_allowed = |rule: &str| {
+            let said = call.asked(&mut client, &format!("~* &* +@all {rule}"));
+            let is_denial = said.starts_with("User u has no permissions to access database ");
+            assert!(said == "OK" || is_denial, "{name}: {rule}: {said}");
+            !is_denial
+        };
+        assert!(is_allowed("alldbs"), "{name}");
+        assert_eq!(is_allowed("resetdbs"), touched.is_empty() && !is_every, "{name}");
+        let all: Vec<String> = touched.iter().map(ToString::to_string).collect();
+        if !all.is_empty() {
+            assert_eq!(is_allowed(&format!("db={}", all.join(","))), !is_every, "{name}");
+        }
+        for left_out in &touched {
+            let others: Vec<String> =
+                (0..5).filter(|db| db != left_out).map(|db| db.to_string()).collect();
+            let rule = format!("db={}", others.join(","));
+            assert!(!is_allowed(&rule), "{name}: {rule}");
+        }
+    }
+    // No database, the own, one that is named, two, the own and one more, all.
+    let kinds = [
+        (0, false, false),
+        (0, false, true),
+        (0, true, true),
+        (1, false, false),
+        (1, false, true),
+        (2, false, false),
+    ];
+    assert_eq!(seen, BTreeSet::from(kinds));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use engine::commands::{FAMILIES, docs};
 use engine::keys::{Begin, Find, KeySpec};
 use engine::table::Entry;
 use proptest::prelude::*;
+use resp::Frame;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names that are ours alone, or whose rows say more than the reference's.
@@ -130,6 +131,33 @@ fn facts_are_those_of_the_reference() {
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn categories_list_their_commands() {
+    let world = World::new();
+    let mut client = world.client();
+    let known: BTreeSet<String> = rows().into_iter().map(|(name, _)| name).collect();
+    let facts = facts();
+    let named = |words: &[&[u8]], client: &mut Client<'_>| -> BTreeSet<String> {
+        let Frame::Array(items) = client.call_words(words) else { panic!("a list of names") };
+        let text = |item: &Frame| String::from_utf8(item.bytes().unwrap().to_vec()).unwrap();
+        items.iter().map(text).collect()
+    };
+    let categories = named(&[b"acl", b"cat"], &mut client);
+    let mentioned: BTreeSet<String> =
+        facts.values().flat_map(|facts| facts.categories.iter().cloned()).collect();
+    assert!(mentioned.is_subset(&categories), "{mentioned:?}, {categories:?}");
+    for category in &categories {
+        let listed = named(&[b"acl", b"cat", category.as_bytes()], &mut client);
+        // Names that are ours alone have no facts.
+        let listed: BTreeSet<&String> =
+            listed.iter().filter(|name| facts.contains_key(*name)).collect();
+        let members = facts.iter().filter(|(_, facts)| facts.categories.contains(category));
+        let wanted: BTreeSet<&String> =
+            members.map(|(name, _)| name).filter(|name| known.contains(*name)).collect();
+        assert_eq!(listed, wanted, "{category}");
+    }
 }
 
 fn category_names(row: &Command) -> BTreeSet<String> {
