@@ -161,18 +161,43 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Frame, usize)>, FrameError> {
     Ok(decoder.frame(FRAME_DEPTH_MAX)?.map(|frame| (frame, decoder.position)))
 }
 
-/// One item of a reply's bytes: a whole scalar, or the header of an aggregate.
-enum Item<'a> {
-    Aggregate { kind: u8, len: usize },
-    Bulk { kind: u8, bytes: &'a [u8] },
-    Line { kind: u8, text: &'a [u8] },
+/// One item of a reply's bytes: a whole scalar, or the header of an aggregate. `kind` is the byte that
+/// it begins with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Item<'a> {
+    /// So many items follow (pairs, for `%` and `|`).
+    Aggregate {
+        /// `*`, `%`, `~`, `>` or `|`.
+        kind: u8,
+        /// How many.
+        len: usize,
+    },
+    /// Bytes of a known length.
+    Bulk {
+        /// `$`, `=` or `!`.
+        kind: u8,
+        /// All of them (of `=` with the format in front).
+        bytes: &'a [u8],
+    },
+    /// What stands on one line.
+    Line {
+        /// `+`, `-`, `:`, `_`, `#`, `,` or `(`.
+        kind: u8,
+        /// The line without its type and its end.
+        text: &'a [u8],
+    },
+    /// `*-1`.
     NullArray,
+    /// `$-1`.
     NullBulk,
 }
 
 /// Reads one item at `position`; gives it and where the next one starts, or nothing if it is
 /// incomplete.
-fn read_item(bytes: &[u8], position: usize) -> Result<Option<(Item<'_>, usize)>, FrameError> {
+///
+/// # Errors
+/// The bytes are no reply.
+pub fn read_item(bytes: &[u8], position: usize) -> Result<Option<(Item<'_>, usize)>, FrameError> {
     let Some(rest) = bytes.get(position..).filter(|rest| !rest.is_empty()) else { return Ok(None) };
     let kind = rest[0];
     if !b"+-:$*_#,(=%~>|!".contains(&kind) {

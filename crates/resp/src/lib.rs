@@ -36,7 +36,7 @@ mod words;
 
 pub use argv::{Argv, ArgvBuffer};
 pub use error::{FrameError, ProtocolError};
-pub use frame::{Frame, Scanner, decode, encode_request};
+pub use frame::{Frame, Item, Scanner, decode, encode_request, read_item};
 pub use reply::{Mark, Position, Protocol, Reply, Segments};
 pub use request::{Limits, Parsed, RequestParser, Span};
 pub use words::{Quotes, UnbalancedQuotes, split_words};

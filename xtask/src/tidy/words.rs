@@ -8,6 +8,7 @@ use super::tree::{File, Tree};
 const UNSAFE_PLACES: &[&str] = &[
     "crates/base/src/lock",
     "crates/base/src/simd",
+    "crates/luastack/src",
     "crates/server/src/alloc",
     "crates/server/src/sys",
     "crates/server/src/worker",
