@@ -105,7 +105,7 @@ impl Batch {
                 Argv::new(&input[request.start..], &self.spans[request.spans.0..request.spans.1]);
             let Lookup::Found(entry) = engine.table.lookup(argv) else { continue };
             request.entry = Some(entry);
-            let Some(key) = entry.only_key.and_then(|index| argv.get(index)) else { continue };
+            let Some(key) = entry.first_key.and_then(|index| argv.get(index)) else { continue };
             request.hash = engine.keyspace.hash(key);
             if is_ahead {
                 engine.keyspace.prefetch_bucket(db, request.hash);
@@ -156,7 +156,7 @@ impl Batch {
         let request = self.requests.first().filter(|request| !request.is_inline)?;
         let argv = self.argv(request, input, &parser);
         let Lookup::Found(entry) = engine.table.lookup(argv) else { return None };
-        let hash = engine.keyspace.hash(argv.get(entry.only_key?)?);
+        let hash = engine.keyspace.hash(argv.get(entry.first_key?)?);
         engine.keyspace.prefetch_bucket(db, hash);
         Some(hash)
     }

@@ -4,10 +4,14 @@
 //! completion all read rows; no other production code compares command names.
 
 use crate::context::Ctx;
+use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::keys::KeySpec;
+use crate::scripting::Script;
+use crate::settings::Settings;
 use resp::Argv;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// What a command function returns: its reply is already written, or an error says why not.
 pub type Outcome = Result<(), CommandError>;
@@ -147,9 +151,15 @@ pub enum Reach {
     All,
     /// The keys of the queued calls and the watched keys (EXEC).
     Transaction,
+    /// The shards of its keys if the script touches no others, else everything; nothing if there is no
+    /// such script.
+    Script(FindScript),
     /// Depends on the arguments.
     ByArguments(fn(Argv<'_>) -> Self),
 }
+
+/// Finds the script that a call runs.
+pub type FindScript = fn(&Engine, &Settings, Argv<'_>) -> Option<Arc<Script>>;
 
 impl Reach {
     /// The reach of one call.

@@ -51,6 +51,10 @@ pub struct Ctx<'c, 'e> {
     pub(crate) waiter: Option<Arc<Waiter>>,
     /// Its client waits now.
     pub(crate) has_waited: bool,
+    /// When the call began, in monotonic nanoseconds.
+    pub(crate) started_ns: u64,
+    /// It needs other locks: nothing has come of it, and it is to be run again.
+    pub(crate) runs_again: bool,
 }
 
 impl<'c, 'e> Ctx<'c, 'e> {
@@ -143,11 +147,12 @@ impl<'c, 'e> Ctx<'c, 'e> {
     }
 
     /// Runs another call within this one, under the same locks and the same time; its reply goes
-    /// to the same place, or to `reply`.
+    /// to the same place, or to `reply`. `keys` are those of its keys whose hashes are known, by argument.
     pub fn call(
         &mut self,
         argv: Argv<'_>,
         entry: &'static Entry,
+        keys: &[HashedKey],
         origin: Origin,
         reply: Option<&mut Reply>,
     ) -> Outcome {
@@ -165,9 +170,11 @@ impl<'c, 'e> Ctx<'c, 'e> {
             settings: self.settings,
             host: self.host,
             scripting: self.scripting,
-            keys: &[],
+            keys,
             waiter: None,
             has_waited: false,
+            runs_again: false,
+            started_ns: started,
         };
         inner.data.db = inner.session.db;
         let outcome = run::invoke(&mut inner);

@@ -80,7 +80,7 @@ impl Engine {
             pause: Pause::default(),
             pubsub: PubSub::new(parts.seed),
             blocking: Blocking::default(),
-            scripts: Scripts::default(),
+            scripts: Scripts::new(parts.threads),
             errors: ErrorStatistics::default(),
             call_logs: CallLogs::default(),
             spikes: Spikes::default(),

@@ -198,6 +198,7 @@ pub enum CommandError {
     ScriptReplicationArguments,
     ScriptReplicationFlags,
     ScriptReplyDepth,
+    ScriptStrayed,
     ScriptUnkillable,
     ScriptUnknownCommand,
     ScriptWrongArity,
@@ -442,6 +443,7 @@ impl CommandError {
             Self::ScriptReplicationFlags => {
                 "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."
             }
+            Self::ScriptStrayed => "ERR Script touched a key that was not given to it",
             Self::ScriptUnkillable => {
                 "UNKILLABLE Sorry the script already executed write commands against the dataset. \
                  You can either wait the script termination or kill the server in a hard way using \

@@ -8,7 +8,7 @@
 use crate::admit;
 use crate::batch::{Batch, End, REQUESTS_MAX, Request};
 use crate::blocking::Leftover;
-use crate::command::{Flags, Outcome, Reach};
+use crate::command::{FindScript, Flags, Outcome, Reach};
 use crate::context::{Ctx, HashedKey, Origin};
 use crate::data::{Data, Notices, access_clock};
 use crate::engine::Engine;
@@ -119,7 +119,7 @@ impl<'e> Executor<'e> {
             settings_generation: engine.settings_generation(),
             acl_generation: engine.acl.generation(),
             data,
-            scripting: ThreadScripting::default(),
+            scripting: ThreadScripting::new(engine.scripts.running.of_thread(slot)),
             batch: Batch::default(),
             ahead: SmallVec::new(),
             keys: Vec::new(),
@@ -368,22 +368,42 @@ impl<'e> Executor<'e> {
         }
         let mut keys = std::mem::take(&mut self.keys);
         keys.clear();
-        let held = self.acquire(session, entry, hash, argv, &mut keys);
-        // While it closed the gate, users may have changed.
-        if held.is_ok()
-            && session.acl_generation != self.acl_generation
-            && let Err(error) = self.admit(session, entry, argv)
-        {
-            self.data.release();
-            self.keys = keys;
-            self.refuse(session, Some(entry), error, reply);
-            return Flow::Done;
-        }
-        let flow = match held {
+        let flow = loop {
+            keys.clear();
+            let held = self.acquire(session, entry, hash, argv, &mut keys);
+            if let Some(flow) = self.run_if_held(session, entry, argv, held, &keys, reply) {
+                break flow;
+            }
+        };
+        self.keys = keys;
+        flow
+    }
+
+    /// `None`: the call needs other locks than it was thought to, and nothing has come of it.
+    #[inline]
+    fn run_if_held(
+        &mut self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: Argv<'_>,
+        held: Result<(), Queued>,
+        keys: &[HashedKey],
+        reply: &mut Reply,
+    ) -> Option<Flow> {
+        match held {
+            // While it closed the gate, users may have changed.
+            Ok(())
+                if session.acl_generation != self.acl_generation
+                    && let Err(error) = self.admit(session, entry, argv) =>
+            {
+                self.data.release();
+                self.refuse(session, Some(entry), error, reply);
+                Some(Flow::Done)
+            }
             Ok(()) => {
                 session.waiting_since = None;
                 session.further.clear();
-                let flow = self.run_held(session, entry, argv, &keys, reply);
+                let flow = self.run_held(session, entry, argv, keys, reply);
                 self.data.release();
                 if !self.woken.is_empty() {
                     self.wake_if_late();
@@ -391,15 +411,19 @@ impl<'e> Executor<'e> {
                 flow
             }
             Err(Queued { retry_at }) => {
-                session.waiting_since.get_or_insert(self.tick_ns);
-                // Who waits for the gate may wait for a script.
-                let is_outside = self.data.inside.is_none();
-                let retry_at = if is_outside { self.retry_before_busy(retry_at) } else { retry_at };
-                Flow::Suspended { retry_at }
+                let since_ns = *session.waiting_since.get_or_insert(self.tick_ns);
+                let retry_at = if self.data.inside.is_none() {
+                    // Who waits for the gate may wait for a script.
+                    self.retry_before_busy(retry_at)
+                } else if self.is_script_in_the_way(since_ns) {
+                    self.refuse_while_busy(session, entry, argv, reply);
+                    return Some(Flow::Done);
+                } else {
+                    self.retry_while_waiting(retry_at, since_ns)
+                };
+                Some(Flow::Suspended { retry_at })
             }
-        };
-        self.keys = keys;
-        flow
+        }
     }
 
     /// Admits a call, with the rights that its user has now.
@@ -421,19 +445,8 @@ impl<'e> Executor<'e> {
         argv: Argv<'_>,
         keys: &[HashedKey],
         reply: &mut Reply,
-    ) -> Flow {
-        let mut now_ms = self.wall_ms;
-        for (_, shard) in &mut self.data.guards {
-            now_ms = shard.data.observe_ms(now_ms);
-        }
-        self.data.now_ms = now_ms;
-        self.data.frequency = self.settings.frequency(&self.engine.keyspace.moments, now_ms);
-        self.data.access_clock =
-            self.data.frequency.map_or_else(|| access_clock(now_ms), Frequency::fresh);
-        self.data.db = session.db;
-        self.data.is_no_touch = session.is_no_touch;
-        self.data.is_lrm = self.settings.memory_policy.is_lrm();
-        self.data.changes = 0;
+    ) -> Option<Flow> {
+        self.begin_call(session);
         let started = self.tick_ns;
         let position = reply.position();
         let waiter = session.blocked.clone();
@@ -451,9 +464,15 @@ impl<'e> Executor<'e> {
             keys,
             waiter,
             has_waited: false,
+            runs_again: false,
+            started_ns: started,
         };
         let outcome = invoke(&mut ctx);
-        let has_waited = ctx.has_waited;
+        let (has_waited, runs_again) = (ctx.has_waited, ctx.runs_again);
+        if runs_again {
+            reply.truncate(position);
+            return None;
+        }
         self.tick_ns = self.engine.clock().now_ns();
         let duration = self.tick_ns.saturating_sub(started);
         let flow = if has_waited {
@@ -480,7 +499,24 @@ impl<'e> Executor<'e> {
         if WALL_CLOCK_STALE_NS < duration {
             self.read_wall_clock();
         }
-        flow
+        Some(flow)
+    }
+
+    /// Fixes what a call sees: the time, the database, how uses are counted.
+    #[inline]
+    fn begin_call(&mut self, session: &Session) {
+        let mut now_ms = self.wall_ms;
+        for (_, shard) in &mut self.data.guards {
+            now_ms = shard.data.observe_ms(now_ms);
+        }
+        self.data.now_ms = now_ms;
+        self.data.frequency = self.settings.frequency(&self.engine.keyspace.moments, now_ms);
+        self.data.access_clock =
+            self.data.frequency.map_or_else(|| access_clock(now_ms), Frequency::fresh);
+        self.data.db = session.db;
+        self.data.is_no_touch = session.is_no_touch;
+        self.data.is_lrm = self.settings.memory_policy.is_lrm();
+        self.data.changes = 0;
     }
 
     /// Locks what a call touches. On `Queued` nothing is held, and the session's token is woken
@@ -511,6 +547,7 @@ impl<'e> Executor<'e> {
                 }
             }
             Reach::All => return self.acquire_all(session),
+            Reach::Script(find) => self.acquire_script(session, entry, find, argv, keys)?,
             // Inside its own walk a call takes one shard at a time, and no mark at the gate may
             // stand for as long as that takes.
             Reach::Slices => return Ok(()),
@@ -553,6 +590,36 @@ impl<'e> Executor<'e> {
             insist,
             &mut self.data.guards,
         )?;
+        Ok(())
+    }
+
+    /// Locks what a script touches: its keys, or everything.
+    fn acquire_script(
+        &mut self,
+        session: &mut Session,
+        entry: &'static Entry,
+        find: FindScript,
+        argv: Argv<'_>,
+        keys: &mut Vec<HashedKey>,
+    ) -> Result<(), Queued> {
+        self.scripting.set_found(None);
+        // A call without a script ends with an error.
+        let Some(script) = find(self.engine, &self.settings, argv) else { return Ok(()) };
+        if script.names_its_keys() {
+            self.hash_keys(entry, argv, keys);
+            if let [only] = keys[..]
+                && session.further.is_empty()
+            {
+                self.acquire_one(session, only.hash)?;
+            } else {
+                let own = keys.iter().map(|key| key.hash);
+                let hashes = own.chain(session.further.iter().copied()).collect();
+                self.acquire_many(session, hashes)?;
+            }
+        } else {
+            self.acquire_all(session)?;
+        }
+        self.scripting.set_found(Some(script));
         Ok(())
     }
 
@@ -698,7 +765,7 @@ impl<'e> Executor<'e> {
     /// Whether a script runs alone for so long that others are told so instead of waiting.
     #[inline]
     fn is_script_busy(&mut self) -> bool {
-        let Some(since_ns) = self.engine.scripts.running.since_ns() else { return false };
+        let Some(since_ns) = self.engine.scripts.running.alone_since_ns() else { return false };
         // This thread may not have been inside since the threshold was set.
         self.read_settings();
         let threshold_ns = self.busy_threshold_ns();
@@ -712,9 +779,30 @@ impl<'e> Executor<'e> {
         if threshold_ns == 0 {
             return retry_at;
         }
-        let since_ns = self.engine.scripts.running.since_ns().unwrap_or(self.tick_ns);
+        let since_ns = self.engine.scripts.running.alone_since_ns().unwrap_or(self.tick_ns);
         let busy_at = since_ns.saturating_add(threshold_ns).max(self.tick_ns);
         Some(retry_at.map_or(busy_at, |retry_at| retry_at.min(busy_at)))
+    }
+
+    /// Whether a call that has waited for shards since `since_ns` is told that a script is busy.
+    fn is_script_in_the_way(&self, since_ns: u64) -> bool {
+        let threshold_ns = self.busy_threshold_ns();
+        threshold_ns != 0
+            && threshold_ns <= self.tick_ns.saturating_sub(since_ns)
+            && self.engine.scripts.running.is_any_older(self.tick_ns.saturating_sub(threshold_ns))
+    }
+
+    /// When a call that waits for shards looks again at the latest.
+    fn retry_while_waiting(&self, retry_at: Option<u64>, since_ns: u64) -> Option<u64> {
+        let threshold_ns = self.busy_threshold_ns();
+        if threshold_ns == 0 {
+            return retry_at;
+        }
+        let waited_ns = self.tick_ns.saturating_sub(since_ns);
+        // Once that has passed, whatever is in the way is looked at again after as long.
+        let rounds = waited_ns / threshold_ns + 1;
+        let look_at = since_ns.saturating_add(threshold_ns.saturating_mul(rounds));
+        Some(retry_at.map_or(look_at, |retry_at| retry_at.min(look_at)))
     }
 
     fn busy_threshold_ns(&self) -> u64 {

@@ -13,6 +13,8 @@ pub struct Entry {
     pub full_name: Box<str>,
     /// Index of the only key argument, when there is exactly one and always there.
     pub only_key: Option<usize>,
+    /// Index of the argument that is a key if any is and if it is there.
+    pub first_key: Option<usize>,
     /// Rows of the subcommands.
     pub subcommands: Vec<Self>,
 }
@@ -135,7 +137,17 @@ fn entry(row: &'static Command, container: Option<&str>, next_id: &mut usize) ->
     let mut rows: Vec<_> = row.subcommands.iter().collect();
     rows.sort_by_key(|row| row.name);
     let subcommands = rows.into_iter().map(|sub| entry(sub, Some(row.name), next_id)).collect();
-    Entry { row, id, full_name: full_name.into(), only_key: only_key(row), subcommands }
+    let (only_key, first_key) = (only_key(row), first_key(row));
+    Entry { row, id, full_name: full_name.into(), only_key, first_key, subcommands }
+}
+
+fn first_key(row: &Command) -> Option<usize> {
+    let spec = row.keys.iter().find(|spec| spec.flags != NOT_KEY)?;
+    match (spec.begin, spec.find) {
+        (Begin::Index(index), Find::Range { .. }) => Some(index),
+        (Begin::Index(index), Find::Counted { first, .. }) => Some(index + first),
+        _ => None,
+    }
 }
 
 fn only_key(row: &Command) -> Option<usize> {

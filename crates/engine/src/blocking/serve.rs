@@ -91,6 +91,8 @@ impl Executor<'_> {
             keys: &waiter.keys,
             waiter: Some(Arc::clone(waiter)),
             has_waited: false,
+            runs_again: false,
+            started_ns: started,
         };
         let outcome = invoke(&mut ctx);
         let waits_on = ctx.has_waited;

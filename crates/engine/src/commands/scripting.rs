@@ -2,10 +2,13 @@
 
 use crate::args;
 use crate::command::{Categories, Command, Flags, Group, Origin, Outcome, Reach};
-use crate::context::Ctx;
+use crate::context::{Ctx, Origin as Caller};
+use crate::engine::Engine;
 use crate::error::CommandError;
 use crate::keys::{self, KeySpec};
 use crate::scripting::{self, Script, ScriptArguments};
+use crate::settings::Settings;
+use resp::Argv;
 use std::sync::Arc;
 
 const ROW: Command =
@@ -17,12 +20,14 @@ const RUN_RO: Flags = RUN.with(Flags::READONLY).with(Flags::STALE).with(Flags::M
 const KEYS_RW: &[KeySpec] = &[KeySpec::counted(2, 1, keys::RW_ACCESS_UPDATE)];
 const KEYS_RO: &[KeySpec] = &[KeySpec::counted(2, 1, keys::RO_ACCESS)];
 
-const RUNNING: Command = Command { arity: -3, flags: RUN_RW, reach: Reach::All, ..ROW };
+const RUNNING: Command =
+    Command { arity: -3, flags: RUN_RW, reach: Reach::Script(by_digest), ..ROW };
 
 pub(crate) const COMMANDS: &[Command] = &[
-    Command { name: "eval", keys: KEYS_RW, run: eval, ..RUNNING },
+    Command { name: "eval", keys: KEYS_RW, reach: Reach::Script(by_body), run: eval, ..RUNNING },
     Command {
         name: "eval_ro",
+        reach: Reach::Script(by_body),
         flags: RUN_RO,
         keys: KEYS_RO,
         since: "7.0.0",
@@ -164,9 +169,12 @@ fn script_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
     Ok(())
 }
 
-/// `SCRIPT KILL` → OK: the script that runs ends with an error, unless it has written.
+/// `SCRIPT KILL` → OK: the scripts that have run for too long end with an error, but for those that have
+/// written.
 fn script_kill(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    ctx.engine.scripts.running.kill()?;
+    let threshold_ns = ctx.settings.busy_reply_threshold_ms.saturating_mul(1_000_000);
+    let before_ns = ctx.engine.clock().now_ns().saturating_sub(threshold_ns);
+    ctx.engine.scripts.running.kill_older(before_ns)?;
     ctx.reply.ok();
     Ok(())
 }
@@ -174,9 +182,9 @@ fn script_kill(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `SCRIPT LOAD script` → its digest.
 fn script_load(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let body = ctx.argv.at(2);
-    let script = ctx.engine.scripts.prepare(body, ctx.settings.dialect)?;
+    let script = ctx.engine.scripts.prepare(body, &ctx.engine.table, ctx.settings.dialect)?;
     ctx.scripting.check(ctx, &script)?;
-    ctx.engine.scripts.add(body, true, ctx.settings.dialect)?;
+    ctx.engine.scripts.add(body, true, &ctx.engine.table, ctx.settings.dialect)?;
     ctx.reply.bulk(&script.digest);
     Ok(())
 }
@@ -196,7 +204,10 @@ enum Writes {
 
 fn eval_body(ctx: &mut Ctx<'_, '_>, writes: Writes) -> Outcome {
     let arguments = arguments(ctx)?;
-    let script = ctx.engine.scripts.add(ctx.argv.at(1), false, ctx.settings.dialect)?;
+    let script = match found(ctx) {
+        Some(script) => script,
+        None => add(ctx.engine, ctx.settings, ctx.argv)?,
+    };
     ctx.scripting.run(ctx, &script, arguments, writes == Writes::Refused)
 }
 
@@ -204,8 +215,30 @@ fn eval_cached(ctx: &mut Ctx<'_, '_>, writes: Writes) -> Outcome {
     // What cannot be a digest is told before anything else is looked at.
     scripting::parse_digest(ctx.argv.at(1)).ok_or(CommandError::NoScript)?;
     let arguments = arguments(ctx)?;
-    let script = find(ctx, ctx.argv.at(1))?;
+    let script = match found(ctx) {
+        Some(script) => script,
+        None => find(ctx, ctx.argv.at(1))?,
+    };
     ctx.scripting.run(ctx, &script, arguments, writes == Writes::Refused)
+}
+
+/// The script of an EVAL, cached now if it was not.
+fn by_body(engine: &Engine, settings: &Settings, argv: Argv<'_>) -> Option<Arc<Script>> {
+    add(engine, settings, argv).ok()
+}
+
+/// The script of an EVALSHA, if it is cached.
+fn by_digest(engine: &Engine, _: &Settings, argv: Argv<'_>) -> Option<Arc<Script>> {
+    engine.scripts.find(&scripting::parse_digest(argv.at(1))?)
+}
+
+fn add(engine: &Engine, settings: &Settings, argv: Argv<'_>) -> Result<Arc<Script>, CommandError> {
+    engine.scripts.add(argv.at(1), false, &engine.table, settings.dialect)
+}
+
+/// The script for which the locks of this call were taken. Inside EXEC everything is held.
+fn found(ctx: &Ctx<'_, '_>) -> Option<Arc<Script>> {
+    if ctx.origin == Caller::Client { ctx.scripting.take_found() } else { None }
 }
 
 fn find(ctx: &Ctx<'_, '_>, digest: &[u8]) -> Result<Arc<Script>, CommandError> {

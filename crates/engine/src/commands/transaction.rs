@@ -95,7 +95,7 @@ fn exec(ctx: &mut Ctx<'_, '_>) -> Outcome {
             continue;
         }
         // Its error is its reply; the others run all the same.
-        let _ = ctx.call(call.argv(), call.entry, Origin::Transaction, None);
+        let _ = ctx.call(call.argv(), call.entry, &[], Origin::Transaction, None);
     }
     Ok(())
 }

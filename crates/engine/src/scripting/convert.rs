@@ -2,179 +2,268 @@
 
 use crate::error::CommandError;
 use base::numbers;
-use mlua::{Lua, Table, Value};
-use resp::{Frame, Reply};
+use luastack::{Stack, Value};
+use resp::{Item, Reply};
 
 /// Deepest nesting of a table that becomes a reply; deeper ones end the script with an error.
 const DEPTH_MAX: usize = 100;
 
-/// A reply as a Lua value.
-pub(super) fn to_lua(lua: &Lua, frame: &Frame) -> mlua::Result<Value> {
-    Ok(match frame {
-        Frame::Integer(number) => Value::Number(*number as f64),
-        Frame::Bulk(bytes) => Value::String(lua.create_string(bytes)?),
-        Frame::Simple(text) => Value::Table(single(lua, "ok", text)?),
-        Frame::Error(text) | Frame::BulkError(text) => Value::Table(single(lua, "err", text)?),
-        Frame::Null => Value::Nil,
-        // What RESP2 calls null has always been false in Lua.
-        Frame::NullArray | Frame::NullBulk => Value::Boolean(false),
-        Frame::Array(items) | Frame::Push(items) => Value::Table(sequence(lua, items)?),
-        Frame::Double(number) => {
-            let table = lua.create_table()?;
-            table.raw_set("double", *number)?;
-            Value::Table(table)
-        }
-        Frame::Boolean(is_true) => Value::Boolean(*is_true),
-        Frame::BigNumber(text) => Value::Table(single(lua, "big_number", text)?),
-        Frame::Verbatim { format, text } => {
-            let inner = lua.create_table()?;
-            inner.raw_set("format", lua.create_string(format)?)?;
-            inner.raw_set("string", lua.create_string(text)?)?;
-            let table = lua.create_table()?;
-            table.raw_set("verbatim_string", inner)?;
-            Value::Table(table)
-        }
-        Frame::Map(pairs) => {
-            let inner = lua.create_table()?;
-            for (key, value) in pairs {
-                inner.raw_set(to_lua(lua, key)?, to_lua(lua, value)?)?;
-            }
-            let table = lua.create_table()?;
-            table.raw_set("map", inner)?;
-            Value::Table(table)
-        }
-        Frame::Set(items) => {
-            let inner = lua.create_table()?;
-            for item in items {
-                inner.raw_set(to_lua(lua, item)?, true)?;
-            }
-            let table = lua.create_table()?;
-            table.raw_set("set", inner)?;
-            Value::Table(table)
-        }
-        Frame::Attributed { value, .. } => to_lua(lua, value)?,
-    })
+/// Pushes a command's reply, as it would be sent, as a Lua value. Returns whether it is an error.
+pub(super) fn push_reply(stack: &mut Stack<'_>, bytes: &[u8]) -> bool {
+    push_item(stack, bytes, 0);
+    matches!(bytes.first(), Some(b'-' | b'!'))
 }
 
-/// What a script returns, as its reply.
+/// Pushes the item at `position`; returns where the next one begins.
+fn push_item(stack: &mut Stack<'_>, bytes: &[u8], position: usize) -> usize {
+    // A command's reply is whole and well formed: it was written a moment ago.
+    let Ok(Some((item, next))) = resp::read_item(bytes, position) else {
+        stack.push_nil();
+        return bytes.len();
+    };
+    match item {
+        Item::Line { kind, text } => push_line(stack, kind, text),
+        Item::Bulk { kind: b'!', bytes } => push_single(stack, "err", bytes),
+        Item::Bulk { kind: b'=', bytes } => push_verbatim(stack, bytes),
+        Item::Bulk { bytes, .. } => stack.push_text(bytes),
+        // What RESP2 calls null has always been false in Lua.
+        Item::NullArray | Item::NullBulk => stack.push_boolean(false),
+        Item::Aggregate { kind, len } => return push_aggregate(stack, kind, len, bytes, next),
+    }
+    next
+}
+
+fn push_line(stack: &mut Stack<'_>, kind: u8, text: &[u8]) {
+    match kind {
+        b':' => stack.push_number(numbers::parse_i64(text).unwrap_or_default() as f64),
+        b'+' => push_single(stack, "ok", text),
+        b'-' => push_single(stack, "err", text),
+        b'#' => stack.push_boolean(text == b"t"),
+        b'(' => push_single(stack, "big_number", text),
+        b',' => {
+            stack.push_table(0, 1);
+            stack.push_number(numbers::parse_f64(text).unwrap_or(f64::NAN));
+            stack.set_field("double");
+        }
+        _ => stack.push_nil(),
+    }
+}
+
+fn push_aggregate(
+    stack: &mut Stack<'_>,
+    kind: u8,
+    len: usize,
+    bytes: &[u8],
+    mut next: usize,
+) -> usize {
+    match kind {
+        b'%' => {
+            stack.push_table(0, 1);
+            stack.push_table(0, len);
+            for _ in 0..len {
+                next = push_item(stack, bytes, next);
+                next = push_item(stack, bytes, next);
+                stack.set_pair();
+            }
+            stack.set_field("map");
+        }
+        b'~' => {
+            stack.push_table(0, 1);
+            stack.push_table(0, len);
+            for _ in 0..len {
+                next = push_item(stack, bytes, next);
+                stack.push_boolean(true);
+                stack.set_pair();
+            }
+            stack.set_field("set");
+        }
+        b'|' => {
+            // What is said about the reply is no part of it.
+            for _ in 0..len * 2 {
+                next = push_item(stack, bytes, next);
+                stack.pop();
+            }
+            next = push_item(stack, bytes, next);
+        }
+        _ => {
+            stack.push_table(len, 0);
+            for index in 1..=len {
+                next = push_item(stack, bytes, next);
+                stack.set_element(index);
+            }
+        }
+    }
+    next
+}
+
+/// Pushes a table of one text.
+pub(super) fn push_single(stack: &mut Stack<'_>, name: &str, text: &[u8]) {
+    stack.push_table(0, 1);
+    stack.push_text(text);
+    stack.set_field(name);
+}
+
+/// A text with its format: `txt:…`.
+fn push_verbatim(stack: &mut Stack<'_>, bytes: &[u8]) {
+    let (format, text) = bytes.split_at_checked(4).unwrap_or((b"txt:", bytes));
+    stack.push_table(0, 1);
+    push_single(stack, "format", &format[..3]);
+    stack.push_text(text);
+    stack.set_field("string");
+    stack.set_field("verbatim_string");
+}
+
+/// Writes what a script returns, on top of the stack, as its reply.
+///
+/// # Errors
+/// It is nested too deep.
 pub(super) fn reply(
     reply: &mut Reply,
-    value: &Value,
+    stack: &mut Stack<'_>,
     shows_booleans: bool,
 ) -> Result<(), CommandError> {
-    reply_nested(reply, value, shows_booleans, 0)
+    Writer { reply, stack, shows_booleans }.write_top(0)
 }
 
-fn reply_nested(
-    reply: &mut Reply,
-    value: &Value,
+struct Writer<'w, 's> {
+    reply: &'w mut Reply,
+    stack: &'w mut Stack<'s>,
     shows_booleans: bool,
-    depth: usize,
-) -> Result<(), CommandError> {
-    if DEPTH_MAX < depth {
-        return Err(CommandError::ScriptReplyDepth);
-    }
-    match value {
-        Value::String(text) => reply.bulk(&text.as_bytes()),
-        Value::Integer(number) => reply.integer(*number),
-        Value::Number(number) => reply.integer(integer(*number)),
-        Value::Boolean(is_true) if shows_booleans => reply.boolean(*is_true),
-        Value::Boolean(true) => reply.integer(1),
-        Value::Boolean(false) => reply.null(),
-        Value::Table(table) => return reply_table(reply, table, shows_booleans, depth),
-        _ => reply.null(),
-    }
-    Ok(())
 }
 
-fn reply_table(
-    reply: &mut Reply,
-    table: &Table,
-    shows_booleans: bool,
-    depth: usize,
-) -> Result<(), CommandError> {
-    let field = |name: &str| table.raw_get::<Value>(name).unwrap_or(Value::Nil);
-    if let Value::String(error) = field("err") {
-        reply.error(&error_line(&error.as_bytes()));
-    } else if let Value::String(status) = field("ok") {
-        reply.simple(&status.to_string_lossy().replace(['\r', '\n'], " "));
-    } else if let Some(number) = number(&field("double")) {
-        reply.double(number);
-    } else if let Value::Table(pairs) = field("map") {
-        return reply_pairs(reply, &pairs, shows_booleans, depth, Pairs::Map);
-    } else if let Value::Table(members) = field("set") {
-        return reply_pairs(reply, &members, shows_booleans, depth, Pairs::Set);
-    } else if let Value::String(number) = field("big_number") {
-        reply.big_number(&number.to_string_lossy().replace(['\r', '\n'], " "));
-    } else if let Value::Table(verbatim) = field("verbatim_string") {
-        let part = |name: &str| verbatim.raw_get::<mlua::LuaString>(name).ok();
-        match (part("format"), part("string")) {
-            (Some(format), Some(text)) => {
-                reply.verbatim(&format.to_string_lossy(), &text.as_bytes());
-            }
-            _ => reply.null(),
+impl Writer<'_, '_> {
+    /// Writes the value on top, and leaves it there.
+    fn write_top(&mut self, depth: usize) -> Result<(), CommandError> {
+        if DEPTH_MAX < depth {
+            return Err(CommandError::ScriptReplyDepth);
         }
-    } else {
-        return reply_sequence(reply, table, shows_booleans, depth);
+        match self.stack.top() {
+            Value::Text(text) => self.reply.bulk(text),
+            Value::Number(number) => self.reply.integer(integer(number)),
+            Value::Boolean(is_true) if self.shows_booleans => self.reply.boolean(is_true),
+            Value::Boolean(true) => self.reply.integer(1),
+            Value::Boolean(false) | Value::Nil | Value::Other => self.reply.null(),
+            Value::Table => return self.write_table(depth),
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn write_table(&mut self, depth: usize) -> Result<(), CommandError> {
+        let one_line = |text: &[u8]| String::from_utf8_lossy(text).replace(['\r', '\n'], " ");
+        let is_written = self.write_field("err", |reply, value| {
+            let Value::Text(error) = value else { return false };
+            reply.error(&error_line(error));
+            true
+        }) || self.write_field("ok", |reply, value| {
+            let Value::Text(status) = value else { return false };
+            reply.simple(&one_line(status));
+            true
+        }) || self.write_field("double", |reply, value| {
+            let Value::Number(number) = value else { return false };
+            reply.double(number);
+            true
+        });
+        if is_written {
+            return Ok(());
+        }
+        for (field, form) in [("map", Pairs::Map), ("set", Pairs::Set)] {
+            self.stack.push_field(field);
+            let is_table = self.stack.top() == Value::Table;
+            let written = if is_table { self.write_pairs(form, depth) } else { Ok(()) };
+            self.stack.pop();
+            if is_table {
+                return written;
+            }
+        }
+        let is_written = self.write_field("big_number", |reply, value| {
+            let Value::Text(number) = value else { return false };
+            reply.big_number(&one_line(number));
+            true
+        }) || self.write_verbatim();
+        if is_written { Ok(()) } else { self.write_sequence(depth) }
+    }
+
+    /// Lets `write` write a field of the table on top, if it is of the type for that.
+    fn write_field(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut Reply, Value<'_>) -> bool,
+    ) -> bool {
+        self.stack.push_field(name);
+        let is_written = write(self.reply, self.stack.top());
+        self.stack.pop();
+        is_written
+    }
+
+    fn write_verbatim(&mut self) -> bool {
+        self.stack.push_field("verbatim_string");
+        let is_verbatim = self.stack.top() == Value::Table;
+        if is_verbatim {
+            self.stack.push_field("format");
+            let format = match self.stack.top() {
+                Value::Text(format) => Some(String::from_utf8_lossy(format).into_owned()),
+                _ => None,
+            };
+            self.stack.pop();
+            self.stack.push_field("string");
+            match (format, self.stack.top()) {
+                (Some(format), Value::Text(text)) => self.reply.verbatim(&format, text),
+                _ => self.reply.null(),
+            }
+            self.stack.pop();
+        }
+        self.stack.pop();
+        is_verbatim
+    }
+
+    /// Writes the pairs of the table on top.
+    fn write_pairs(&mut self, form: Pairs, depth: usize) -> Result<(), CommandError> {
+        let mut count = 0;
+        self.stack.push_nil();
+        while self.stack.next_pair() {
+            self.stack.pop();
+            count += 1;
+        }
+        match form {
+            Pairs::Map => self.reply.map(count),
+            Pairs::Set => self.reply.set(count),
+        }
+        self.stack.push_nil();
+        while self.stack.next_pair() {
+            self.stack.push_copy(1);
+            self.write_top(depth + 1)?;
+            self.stack.pop();
+            if form == Pairs::Map {
+                self.write_top(depth + 1)?;
+            }
+            self.stack.pop();
+        }
+        Ok(())
+    }
+
+    /// Writes the elements of the table on top, up to the first that is nil.
+    fn write_sequence(&mut self, depth: usize) -> Result<(), CommandError> {
+        let mark = self.reply.begin_array();
+        let mut count = 0;
+        loop {
+            self.stack.push_element(count + 1);
+            if self.stack.top() == Value::Nil {
+                self.stack.pop();
+                break;
+            }
+            self.write_top(depth + 1)?;
+            self.stack.pop();
+            count += 1;
+        }
+        self.reply.finish_array(mark, count);
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pairs {
     Map,
     Set,
-}
-
-fn reply_pairs(
-    reply: &mut Reply,
-    table: &Table,
-    shows_booleans: bool,
-    depth: usize,
-    form: Pairs,
-) -> Result<(), CommandError> {
-    // Twice through the table: the interpreter has room for a few thousand references at a time,
-    // too few to hold the pairs of a large one.
-    let pairs = || table.pairs::<Value, Value>().filter_map(Result::ok);
-    match form {
-        Pairs::Map => reply.map(pairs().count()),
-        Pairs::Set => reply.set(pairs().count()),
-    }
-    for (key, value) in pairs() {
-        reply_nested(reply, &key, shows_booleans, depth + 1)?;
-        if form == Pairs::Map {
-            reply_nested(reply, &value, shows_booleans, depth + 1)?;
-        }
-    }
-    Ok(())
-}
-
-fn reply_sequence(
-    reply: &mut Reply,
-    table: &Table,
-    shows_booleans: bool,
-    depth: usize,
-) -> Result<(), CommandError> {
-    // Twice, as above.
-    let items = || {
-        (1_usize..).map_while(|index| match table.raw_get::<Value>(index) {
-            Ok(Value::Nil) | Err(_) => None,
-            Ok(value) => Some(value),
-        })
-    };
-    reply.array(items().count());
-    for item in items() {
-        reply_nested(reply, &item, shows_booleans, depth + 1)?;
-    }
-    Ok(())
-}
-
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(number) => Some(*number as f64),
-        Value::Number(number) => Some(*number),
-        _ => None,
-    }
 }
 
 /// A Lua number as an integer, as the processors that Redis runs on convert it: what does not fit
@@ -184,12 +273,11 @@ fn integer(number: f64) -> i64 {
     if (-END..END).contains(&number) { number as i64 } else { i64::MIN }
 }
 
-/// A Lua argument of `redis.call` as bytes.
-pub(super) fn argument(value: &Value, bytes: &mut Vec<u8>) -> bool {
+/// Appends an argument of `redis.call`; `false` if it is neither a text nor a number.
+pub(super) fn argument(value: Value<'_>, bytes: &mut Vec<u8>) -> bool {
     match value {
-        Value::String(text) => bytes.extend_from_slice(&text.as_bytes()),
-        Value::Integer(number) => numbers::append_i64(bytes, *number),
-        Value::Number(number) => numbers::append_f64(bytes, *number),
+        Value::Text(text) => bytes.extend_from_slice(text),
+        Value::Number(number) => numbers::append_f64(bytes, number),
         _ => return false,
     }
     true
@@ -203,18 +291,4 @@ pub(super) fn error_line(text: &[u8]) -> Vec<u8> {
         line.splice(0..0, *b"ERR ");
     }
     line
-}
-
-fn single(lua: &Lua, name: &str, text: &[u8]) -> mlua::Result<Table> {
-    let table = lua.create_table_with_capacity(0, 1)?;
-    table.raw_set(name, lua.create_string(text)?)?;
-    Ok(table)
-}
-
-fn sequence(lua: &Lua, items: &[Frame]) -> mlua::Result<Table> {
-    let table = lua.create_table_with_capacity(items.len(), 0)?;
-    for (index, item) in items.iter().enumerate() {
-        table.raw_set(index + 1, to_lua(lua, item)?)?;
-    }
-    Ok(table)
 }

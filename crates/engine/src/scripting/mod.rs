@@ -1,27 +1,34 @@
 //! Scripts: the cache that all threads share, and each thread's interpreter.
 //!
-//! A script runs behind the gate: it may touch any key, declared or not, and nobody else's call is
-//! between its own. The interpreter belongs to the thread; nothing of a script's state outlives its
-//! run, because its globals are protected.
+//! A script whose text shows that it touches only the keys that it is given ([`recognizer`]) holds the
+//! locks of their shards while it runs. Any other may touch any key, declared or not, and runs behind the
+//! gate. Either way nobody else's call is between its own. The interpreter belongs to the thread; nothing
+//! of a script's state outlives its run, because its globals are protected.
 
+mod calls;
 mod convert;
 mod libraries;
 mod lua;
 mod prelude;
+mod recognizer;
 mod running;
 
 pub use lua::{ScriptArguments, ThreadScripting};
-pub use running::Running;
+pub use running::RunningScripts;
 
 use crate::dialect::Dialect;
 use crate::error::CommandError;
+use crate::table::CommandTable;
 use parking_lot::RwLock;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// SHA1 of a script's body, in lower-case hexadecimal.
 pub type Digest = [u8; 40];
+
+/// Something for each digest.
+type DigestMap<T> = HashMap<Digest, T, foldhash::fast::RandomState>;
 
 /// One cached script.
 #[derive(Debug)]
@@ -29,6 +36,21 @@ pub struct Script {
     pub digest: Digest,
     pub body: Box<[u8]>,
     pub flags: ScriptFlags,
+    /// Whether it touches no keys but those that it is given, for all that is known.
+    names_its_keys: AtomicBool,
+}
+
+impl Script {
+    /// Whether the locks of the keys that it is given suffice for it.
+    pub fn names_its_keys(&self) -> bool {
+        // Relaxed: whoever reads an old value finds out while the script runs.
+        self.names_its_keys.load(Ordering::Relaxed)
+    }
+
+    /// It has touched another key: from now on it runs alone.
+    pub(crate) fn has_strayed(&self) {
+        self.names_its_keys.store(false, Ordering::Relaxed);
+    }
 }
 
 /// What a script promises in its first line (`#!lua flags=no-writes`).
@@ -42,18 +64,17 @@ pub struct ScriptFlags {
 }
 
 /// The cache of scripts.
-#[derive(Default)]
 pub struct Scripts {
     cached: RwLock<Cache>,
-    /// The script that runs now; interpreters look at it while they run.
-    pub running: Arc<Running>,
+    /// The scripts that run now; interpreters look at it while they run.
+    pub running: RunningScripts,
     /// Changes when scripts are forgotten: threads then drop what they compiled.
     generation: AtomicU64,
 }
 
 #[derive(Default)]
 struct Cache {
-    scripts: HashMap<Digest, Cached>,
+    scripts: DigestMap<Cached>,
     /// Scripts that only EVAL brought, oldest first: bounded, for clients that build their
     /// scripts' texts anew each time.
     evaluated: VecDeque<Digest>,
@@ -69,6 +90,15 @@ struct Cached {
 const EVALUATED_MAX: usize = 500;
 
 impl Scripts {
+    /// An empty cache, for so many threads.
+    pub fn new(threads: usize) -> Self {
+        Self {
+            cached: RwLock::default(),
+            running: RunningScripts::new(threads),
+            generation: AtomicU64::new(0),
+        }
+    }
+
     /// The script with this digest.
     pub fn find(&self, digest: &Digest) -> Option<Arc<Script>> {
         self.cached.read().scripts.get(digest).map(|cached| Arc::clone(&cached.script))
@@ -82,13 +112,14 @@ impl Scripts {
         &self,
         body: &[u8],
         is_loaded: bool,
+        table: &CommandTable,
         dialect: Dialect,
     ) -> Result<Arc<Script>, CommandError> {
         let digest = digest(body);
         if !is_loaded && let Some(script) = self.find(&digest) {
             return Ok(script);
         }
-        let script = self.prepare(body, dialect)?;
+        let script = self.prepare(body, table, dialect)?;
         let mut cache = self.cached.write();
         if let Some(cached) = cache.scripts.get_mut(&digest) {
             cached.is_loaded |= is_loaded;
@@ -106,9 +137,20 @@ impl Scripts {
     ///
     /// # Errors
     /// As [`Scripts::add`].
-    pub fn prepare(&self, body: &[u8], dialect: Dialect) -> Result<Arc<Script>, CommandError> {
+    pub fn prepare(
+        &self,
+        body: &[u8],
+        table: &CommandTable,
+        dialect: Dialect,
+    ) -> Result<Arc<Script>, CommandError> {
         let flags = parse_first_line(body, dialect)?;
-        Ok(Arc::new(Script { digest: digest(body), body: body.into(), flags }))
+        let names_its_keys = recognizer::names_its_keys(without_first_line(body), table);
+        Ok(Arc::new(Script {
+            digest: digest(body),
+            body: body.into(),
+            flags,
+            names_its_keys: AtomicBool::new(names_its_keys),
+        }))
     }
 
     /// Forgets all scripts.
@@ -164,6 +206,14 @@ fn hexadecimal(bytes: &[u8; 20]) -> Digest {
     text
 }
 
+/// The body with its `#!` line made empty, so that line numbers stay true.
+fn without_first_line(body: &[u8]) -> &[u8] {
+    if !body.starts_with(b"#!") {
+        return body;
+    }
+    body.iter().position(|byte| *byte == b'\n').map_or(&[], |end| &body[end..])
+}
+
 /// Reads `#!lua flags=…`, if the script begins so.
 fn parse_first_line(body: &[u8], dialect: Dialect) -> Result<ScriptFlags, CommandError> {
     let mut flags = ScriptFlags::default();
@@ -214,10 +264,12 @@ mod tests {
 
     #[test]
     fn scripts_that_only_eval_brought_are_bounded() {
-        let scripts = Scripts::default();
-        let loaded = scripts.add(b"return 'loaded'", true, Dialect::Redis).unwrap();
+        let (scripts, table) = (Scripts::new(1), CommandTable::new(&[]));
+        let add =
+            |body: &[u8], is_loaded| scripts.add(body, is_loaded, &table, Dialect::Redis).unwrap();
+        let loaded = add(b"return 'loaded'", true);
         for index in 0..EVALUATED_MAX + 10 {
-            scripts.add(format!("return {index}").as_bytes(), false, Dialect::Redis).unwrap();
+            add(format!("return {index}").as_bytes(), false);
         }
         assert_eq!(scripts.measure().0, EVALUATED_MAX + 1);
         assert_eq!(scripts.measure().2, 10);

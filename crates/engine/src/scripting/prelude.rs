@@ -1,7 +1,8 @@
 //! The Lua side of the interpreter: what scripts see as `redis`, and the shape of their errors.
 
 /// Builds the environment of scripts from the standard library and `host`, a table of functions
-/// that Rust provides. Returns the environment and the function that runs a script.
+/// that Rust provides. Returns the handler of errors, and leaves in `host.globals` the table in which
+/// scripts find the libraries, `KEYS` and `ARGV`.
 ///
 /// Scripts see copies of the libraries behind a metatable, so that nothing that one script does to
 /// its globals outlives it, and an undefined name is an error.
@@ -36,13 +37,9 @@ local function frozen(contents)
   return proxy
 end
 
--- What `call` and `pcall` are changes with every run: the host sets them here.
+-- The functions that need the server are put in by the host.
 local redis = host.redis
 local constants = {
-  error_reply = host.error_reply,
-  status_reply = host.status_reply,
-  sha1hex = host.sha1hex,
-  set_repl = host.set_repl,
   replicate_commands = function() return true end,
   breakpoint = function() return false end,
   debug = function() end,
@@ -198,16 +195,16 @@ local environment = host.environment
 protected[environment] = true
 libraries._G = environment
 setmetatable(environment, {
-  __index = function(_, name)
-    local value = libraries[name]
-    if value == nil then
+  -- A table, not a function: reading a global costs no call.
+  __index = setmetatable(libraries, {
+    __index = function(_, name)
       error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
-    end
-    return value
-  end,
+    end,
+  }),
   __newindex = readonly,
   __metatable = false,
 })
+host.globals = libraries
 -- Strings reach the library through their shared metatable: it must not be a way to change it.
 getmetatable("").__index = strings
 getmetatable("").__metatable = frozen({ __index = libraries.string })
@@ -220,5 +217,5 @@ local function described(problem)
   return { err = problem.err, where = where }
 end
 
-return function(script) return xpcall(script, described) end
+return described
 "#;

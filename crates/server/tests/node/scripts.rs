@@ -4,10 +4,12 @@ use crate::client::{Client, PING, PONG, node, request};
 use server::start::Node;
 use std::time::{Duration, Instant};
 
-const ENDLESS: &[u8] = b"while true do end";
+/// Touches a key that it is not given, so it runs alone.
+const ENDLESS: &[u8] = b"redis.call('get', 'key') while true do end";
 
 /// Each level holds the one below twice: a text that no time suffices to write.
-const BOMB: &[u8] = b"local t = {} for i = 1, 60 do t = {t, t} end return cjson.encode(t)";
+const BOMB: &[u8] =
+    b"redis.call('get', 'key') local t = {} for i = 1, 60 do t = {t, t} end return cjson.encode(t)";
 
 fn run(node: &Node, script: &[u8]) -> Client {
     let mut client = Client::new(node);

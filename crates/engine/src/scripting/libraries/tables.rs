@@ -1,7 +1,7 @@
 //! Tables of a script, seen from outside: whether they are arrays, and one pair after the other.
 
 use super::fault::Fault;
-use crate::scripting::Running;
+use crate::scripting::running::Running;
 use mlua::{Function, Lua, Table, Value};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Walker {
     pub(super) fn step(&self) -> Result<(), Fault> {
         let steps = self.steps.get() + 1;
         self.steps.set(steps % STEPS_PER_LOOK);
-        let is_ended = |running: &Arc<Running>| running.is_killed();
+        let is_ended = |running: &Arc<Running>| running.is_ended();
         if steps == STEPS_PER_LOOK && self.running.as_ref().is_some_and(is_ended) {
             return Err(Fault::Ended);
         }
