@@ -32,6 +32,10 @@ use std::sync::Arc;
 /// A reply that has grown to this many bytes is written before the next request is run.
 const REPLY_BYTES_SOFT_MAX: usize = 1 << 20;
 
+/// How long the gate stays closed for one call of a batch after the other: closing it costs more than a
+/// short script, and nobody notices so short a time.
+const GATE_KEPT_NS_MAX: u64 = 50_000;
+
 /// A call that took longer than this makes the wall clock stale.
 const WALL_CLOCK_STALE_NS: u64 = 100_000;
 
@@ -60,6 +64,8 @@ pub struct Executor<'e> {
     /// Waiters that were served and are not woken yet, and since when the first of them.
     pub(crate) woken: Vec<Token>,
     pub(crate) woken_since_ns: u64,
+    /// Monotonic time at which this thread has closed the gate last.
+    gate_closed_ns: u64,
     pub(crate) wall_ms: u64,
     /// Monotonic time at the end of the last call.
     pub(crate) tick_ns: u64,
@@ -127,6 +133,7 @@ impl<'e> Executor<'e> {
             leftovers: Vec::new(),
             woken: Vec::new(),
             woken_since_ns: 0,
+            gate_closed_ns: 0,
             wall_ms: 0,
             tick_ns: 0,
         }
@@ -300,6 +307,9 @@ impl<'e> Executor<'e> {
         argv: Argv<'_>,
         reply: &mut Reply,
     ) -> Flow {
+        if self.data.exclusive.is_some() && !self.keeps_gate(entry.as_ref().ok()) {
+            self.data.exclusive = None;
+        }
         let is_busy = self.data.inside.is_none() && self.is_script_busy();
         if !is_busy && let Err(Queued { retry_at }) = self.enter(session) {
             return Flow::Suspended { retry_at: self.retry_before_busy(retry_at) };
@@ -350,7 +360,7 @@ impl<'e> Executor<'e> {
         self.data.statistics.begin(entry.id);
         // Outside of the gate (while a script is busy) there is no room to be made.
         self.data.is_memory_short =
-            admit::is_memory_full(&self.settings) && self.data.inside.is_some() && self.make_room();
+            admit::is_memory_full(&self.settings) && self.is_inside_gate() && self.make_room();
         if let Err(error) = self.admit(session, entry, argv) {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
@@ -404,7 +414,7 @@ impl<'e> Executor<'e> {
                 session.waiting_since = None;
                 session.further.clear();
                 let flow = self.run_held(session, entry, argv, keys, reply);
-                self.data.release();
+                self.data.guards.clear();
                 if !self.woken.is_empty() {
                     self.wake_if_late();
                 }
@@ -624,13 +634,17 @@ impl<'e> Executor<'e> {
     }
 
     fn acquire_all(&mut self, session: &mut Session) -> Result<(), Queued> {
-        let insist = self.is_insisting(session);
-        self.data.inside = None;
-        let gate = &self.engine.gate;
-        let exclusive = gate.close(&mut session.gate_claim, session.token, self.tick_ns, insist)?;
-        self.data.exclusive = Some(exclusive);
-        self.tick_ns = self.engine.clock().now_ns();
-        self.read_wall_clock();
+        if self.data.exclusive.is_none() {
+            let insist = self.is_insisting(session);
+            self.data.inside = None;
+            let gate = &self.engine.gate;
+            let exclusive =
+                gate.close(&mut session.gate_claim, session.token, self.tick_ns, insist)?;
+            self.data.exclusive = Some(exclusive);
+            self.tick_ns = self.engine.clock().now_ns();
+            self.gate_closed_ns = self.tick_ns;
+            self.read_wall_clock();
+        }
         self.read_settings();
         Ok(())
     }
@@ -698,15 +712,28 @@ impl<'e> Executor<'e> {
         }
     }
 
-    /// Marks this thread as inside the gate, unless it is already.
+    /// Marks this thread as inside the gate, unless it is already, or keeps the gate closed.
     #[inline]
     pub(crate) fn enter(&mut self, session: &Session) -> Result<(), Queued> {
-        if self.data.inside.is_none() {
+        if !self.is_inside_gate() {
             let inside = self.engine.gate.enter(self.slot, session.token, self.tick_ns)?;
             self.data.inside = Some(inside);
             self.read_settings();
         }
         Ok(())
+    }
+
+    #[inline]
+    fn is_inside_gate(&self) -> bool {
+        self.data.inside.is_some() || self.data.exclusive.is_some()
+    }
+
+    /// Whether the gate, closed for the last call, stays so for the next.
+    #[cold]
+    fn keeps_gate(&self, next: Option<&&'static Entry>) -> bool {
+        let wants_all = |entry: &&Entry| matches!(entry.row.reach, Reach::All | Reach::Script(_));
+        self.tick_ns.saturating_sub(self.gate_closed_ns) < GATE_KEPT_NS_MAX
+            && next.is_some_and(wants_all)
     }
 
     /// Leaves the gate, at the end of a batch.
@@ -724,6 +751,7 @@ impl<'e> Executor<'e> {
         if !self.leftovers.is_empty() {
             self.clear_leftovers();
         }
+        self.data.exclusive = None;
         self.data.inside = None;
         if !self.data.notices.postings.told.is_empty() {
             self.tell_receivers();
