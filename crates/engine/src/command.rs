@@ -338,6 +338,8 @@ bit_set! { Flags {
     UNPAUSED = 22, "";
     /// Allowed to a client of RESP2 that has subscribed to something. Ours, not shown.
     WHILE_SUBSCRIBED = 24, "";
+    /// What CLIENT CACHING has said holds after it. Ours, not shown.
+    KEEPS_CACHING = 25, "";
 } }
 
 bit_set! { Categories {

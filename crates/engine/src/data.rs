@@ -12,12 +12,14 @@ use crate::events::{self, Event};
 use crate::keyspace::{Keyspace, LockedShard};
 use crate::lfu::{AccessMark, Frequency};
 use crate::statistics::ThreadStatistics;
+use crate::tracking::{TrackTable, Tracker};
 use crate::watch::WatchTable;
 use base::lock::{Exclusive, Guard, Inside};
 use base::rand::Rng;
 use std::sync::Arc;
 
 mod collection;
+mod invalidations;
 mod notices;
 
 pub use collection::Changed;
@@ -257,7 +259,7 @@ impl<'e> Data<'e> {
     }
 
     /// Tells what happened to `key`. Everything that follows from a change follows from here:
-    /// the count of changes, WATCH, notifications, and (as they come) tracking, the journal.
+    /// the count of changes, WATCH, clients' caches, notifications, and (as it comes) the journal.
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
         self.changes += 1;
@@ -268,7 +270,17 @@ impl<'e> Data<'e> {
     pub fn changed_quietly(&mut self, key: Key<'_>) {
         self.changes += 1;
         let db = self.db;
-        self.shard(key.hash).watched.changed(db, key.bytes);
+        let (shard, after) = self.parts(key.hash);
+        shard.watched.changed(db, key.bytes);
+        after.notices.invalidate(&mut shard.tracked, key.bytes, None);
+    }
+
+    /// A client has read `key`: it is told when that changes. At most `keys_max` keys are known to be read
+    /// in all shards.
+    pub(crate) fn track(&mut self, key: Key<'_>, tracker: &Arc<Tracker>, keys_max: usize) {
+        let chance = self.rng.next_u64();
+        let (shard, after) = self.parts(key.hash);
+        after.notices.track(&mut shard.tracked, key, tracker, (keys_max, chance));
     }
 
     /// Tells of a further event of a change that [`Data::changed`] has counted.
@@ -276,10 +288,17 @@ impl<'e> Data<'e> {
     pub fn noted(&mut self, key: Key<'_>, event: Event) {
         let db = self.db;
         let (shard, after) = self.parts(key.hash);
-        follow(&mut shard.watched, after.notices, db, key.bytes, event);
+        let LockedShard { watched, tracked, .. } = shard;
+        follow(watched, tracked, after.notices, db, key.bytes, event);
         if !shard.waiting.is_empty() {
             self.note_ready(key);
         }
+    }
+
+    /// Forgets what clients have read in a shard: they have been told that everything has changed.
+    pub(crate) fn forget_tracked(&mut self, index: u32) {
+        let mut tracked = std::mem::take(&mut self.shard_at(index).tracked);
+        self.notices.forget_tracked(&mut tracked);
     }
 
     /// Whether the shard of `hash` is held now.
@@ -333,12 +352,12 @@ impl<'e> Data<'e> {
     #[inline]
     fn live_and_after(&mut self, key: Key<'_>) -> (Option<EntryMut<'_>>, After<'_, 'e>) {
         let (db, now_ms) = (self.db, self.now_ms);
-        let (LockedShard { data, watched, waiting }, mut after) = self.parts(key.hash);
+        let (LockedShard { data, watched, tracked, waiting }, mut after) = self.parts(key.hash);
         let found = match data.database(db).live(key, now_ms) {
             Live::Found(entry) => Some(entry),
             Live::Missing => None,
             Live::Expired(entry) => {
-                after.expired(watched, waiting, db, key, entry);
+                after.expired(watched, tracked, waiting, db, key, entry);
                 None
             }
         };
@@ -434,6 +453,7 @@ impl After<'_, '_> {
     fn expired(
         &mut self,
         watched: &mut WatchTable,
+        tracked: &mut TrackTable,
         waiting: &mut WaitTable,
         db: usize,
         key: Key<'_>,
@@ -441,7 +461,7 @@ impl After<'_, '_> {
     ) {
         *self.changes += 1;
         self.statistics.keys_expired.add(1);
-        follow(watched, self.notices, db, key.bytes, events::EXPIRED);
+        follow(watched, tracked, self.notices, db, key.bytes, events::EXPIRED);
         if !waiting.is_empty() {
             waiting.note(db, key, self.ready);
         }
@@ -472,12 +492,14 @@ fn other_shard<'d, 'e>(
 #[inline]
 pub(crate) fn follow(
     watched: &mut WatchTable,
+    tracked: &mut TrackTable,
     notices: &mut Notices<'_>,
     db: usize,
     key: &[u8],
     event: Event,
 ) {
     watched.changed(db, key);
+    notices.invalidate(tracked, key, Some(event));
     notices.notify(db, key, event);
 }
 

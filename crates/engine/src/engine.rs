@@ -14,6 +14,7 @@ use crate::scripting::Scripts;
 use crate::settings::Settings;
 use crate::statistics::{ErrorStatistics, ThreadStatistics};
 use crate::table::CommandTable;
+use crate::tracking::Tracking;
 use arc_swap::ArcSwap;
 use base::clock::Clock;
 use base::lock::{Gate, Tickets, Token, Wake};
@@ -51,6 +52,7 @@ pub struct Engine {
     pub call_logs: CallLogs,
     pub spikes: Spikes,
     pub monitors: Monitors,
+    pub tracking: Tracking,
     pub(crate) reclaim: Box<dyn Reclaim + Send + Sync>,
     pub(crate) seed: u64,
     settings: ArcSwap<Settings>,
@@ -85,6 +87,7 @@ impl Engine {
             call_logs: CallLogs::default(),
             spikes: Spikes::default(),
             monitors: Monitors::default(),
+            tracking: Tracking::default(),
             reclaim: parts.reclaim,
             seed: parts.seed,
             settings: ArcSwap::from_pointee(parts.settings),

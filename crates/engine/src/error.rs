@@ -4,11 +4,13 @@
 
 mod acl;
 mod stream;
+mod tracking;
 
 use std::borrow::Cow;
 
 pub use acl::{AclError, Denial, RuleError};
 pub use stream::StreamError;
+pub use tracking::TrackingError;
 
 /// What a client is told that is one too many.
 pub const TOO_MANY_CLIENTS: &str = "-ERR max number of clients reached\r\n";
@@ -215,6 +217,7 @@ pub enum CommandError {
     TimeoutNegative,
     TimeoutNotFloat,
     TimeoutOutOfRange,
+    Tracking(TrackingError),
     TypeUnknown(Box<str>),
     UnblockReason,
     Unblocked,
@@ -494,6 +497,7 @@ impl CommandError {
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
             Self::Acl(error) => return error.text(),
             Self::Stream(error) => return error.text(),
+            Self::Tracking(error) => return error.text(),
             _ => return Cow::Owned(self.composed()),
         };
         Cow::Borrowed(fixed)

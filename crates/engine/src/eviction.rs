@@ -139,7 +139,7 @@ impl Executor<'_> {
     fn evict_from(&mut self, index: usize, ranking: &Ranking<'_>) -> Found {
         let lock = &self.engine.keyspace.locks()[index];
         let Some(mut shard) = lock.try_lock(self.tick_ns) else { return Found::Busy };
-        let LockedShard { data, watched, waiting } = &mut *shard;
+        let LockedShard { data, watched, tracked, waiting } = &mut *shard;
         let Some(db) = some_database(data, ranking, &mut self.data.rng) else {
             return Found::Nothing;
         };
@@ -155,7 +155,9 @@ impl Executor<'_> {
         }
         let mut nudged = Vec::new();
         waiting.removed(db, key, &mut nudged);
-        data::follow(watched, &mut self.data.notices, db, key.bytes, events::EVICTED);
+        let notices = &mut self.data.notices;
+        data::follow(watched, tracked, notices, db, key.bytes, events::EVICTED);
+        notices.finish();
         drop(shard);
         self.engine.wake_all(nudged);
         self.data.statistics.keys_evicted.add(1);

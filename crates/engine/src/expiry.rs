@@ -10,6 +10,7 @@ use crate::keyspace::LockedShard;
 use crate::run::Executor;
 use crate::session::Session;
 use crate::statistics::ThreadStatistics;
+use crate::tracking::TrackTable;
 use crate::watch::WatchTable;
 use store::{Key, Passed};
 
@@ -50,7 +51,7 @@ impl Executor<'_> {
         }
         let lock = &self.engine.keyspace.locks()[index];
         let Some(mut shard) = lock.try_lock(self.tick_ns) else { return Care::Busy };
-        let LockedShard { data, watched, waiting } = &mut *shard;
+        let LockedShard { data, watched, tracked, waiting } = &mut *shard;
         let now_ms = data.observe_ms(self.wall_ms);
         let (mut has_more, mut nudged) = (false, Vec::new());
         for db in 0..self.engine.keyspace.databases() {
@@ -66,12 +67,17 @@ impl Executor<'_> {
                         let hash = self.engine.keyspace.hash(bytes);
                         waiting.removed(db, Key { bytes, hash }, &mut nudged);
                     }
-                    after_expiry(passed, db, watched, notices, statistics, reclaim);
+                    after_expiry(passed, db, (watched, tracked), notices, statistics, reclaim);
                 });
                 has_more |= database.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms);
             }
             has_more |= database.maintain(BUCKETS_MAX);
         }
+        if !tracked.is_empty() {
+            let (keys_max, rng) = (self.settings.tracked_keys_max, &mut self.data.rng);
+            has_more |= self.data.notices.tidy_tracked(tracked, keys_max, rng);
+        }
+        self.data.notices.finish();
         drop(shard);
         self.engine.wake_all(nudged);
         if has_more { Care::More } else { Care::Done }
@@ -82,7 +88,7 @@ impl Executor<'_> {
 fn after_expiry(
     passed: Passed<'_>,
     db: usize,
-    watched: &mut WatchTable,
+    (watched, tracked): (&mut WatchTable, &mut TrackTable),
     notices: &mut Notices<'_>,
     statistics: &ThreadStatistics,
     reclaim: &dyn Reclaim,
@@ -91,19 +97,19 @@ fn after_expiry(
         Passed::Key(entry) => {
             statistics.changes.add(1);
             statistics.keys_expired.add(1);
-            data::follow(watched, notices, db, entry.as_ref().key(), events::EXPIRED);
+            data::follow(watched, tracked, notices, db, entry.as_ref().key(), events::EXPIRED);
             data::free(reclaim, entry);
         }
         Passed::Fields { key, count } => {
             statistics.changes.add(count as u64);
             statistics.fields_expired.add(count as u64);
-            data::follow(watched, notices, db, key, events::HEXPIRED);
+            data::follow(watched, tracked, notices, db, key, events::HEXPIRED);
         }
         Passed::LastFields { entry, count } => {
             statistics.changes.add(count as u64);
             statistics.fields_expired.add(count as u64);
-            data::follow(watched, notices, db, entry.as_ref().key(), events::HEXPIRED);
-            data::follow(watched, notices, db, entry.as_ref().key(), events::DEL);
+            data::follow(watched, tracked, notices, db, entry.as_ref().key(), events::HEXPIRED);
+            data::follow(watched, tracked, notices, db, entry.as_ref().key(), events::DEL);
             data::free(reclaim, entry);
         }
     }

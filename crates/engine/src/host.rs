@@ -2,6 +2,7 @@
 
 use crate::acl::Called;
 use crate::engine::Engine;
+use crate::pushes::Mailbox;
 use crate::session::Session;
 use base::lock::Token;
 use std::collections::HashSet;
@@ -81,6 +82,14 @@ pub trait Host: Sync {
     fn secret_u64(&self) -> u64 {
         0
     }
+
+    /// The mailbox of a client, which is made if it has none yet; `None` if there is no such client.
+    fn mailbox(&self, _client: u64) -> Option<Arc<Mailbox>> {
+        None
+    }
+
+    /// The client to which a client's invalidations were redirected has gone.
+    fn redirection_broken(&self, _client: u64) {}
 
     /// Pushes wait for the sessions of these tokens: each mailbox was empty before.
     fn pushes_wait(&self, _tokens: &[Token]) {}

@@ -2,6 +2,7 @@
 
 use crate::blocking::WaitTable;
 use crate::moments::Moments;
+use crate::tracking::TrackTable;
 use crate::watch::WatchTable;
 use base::hash::KeyedHash;
 use base::lock::{ShardLock, Wake};
@@ -12,6 +13,8 @@ use store::{Key, PrefetchHint, Shard, Wanted};
 pub struct LockedShard {
     pub data: Shard,
     pub watched: WatchTable,
+    /// Keys that clients may have in caches of their own.
+    pub tracked: TrackTable,
     pub waiting: WaitTable,
 }
 
@@ -35,6 +38,7 @@ impl Keyspace {
         let shard = |index: usize| LockedShard {
             data: Shard::new(databases, Arc::clone(&hints), index * databases, seed),
             watched: WatchTable::default(),
+            tracked: TrackTable::default(),
             waiting: WaitTable::default(),
         };
         let locks =

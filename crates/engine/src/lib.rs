@@ -28,6 +28,7 @@ pub mod pubsub;
 pub mod pushes;
 pub mod session;
 pub mod statistics;
+pub mod tracking;
 pub mod watch;
 
 pub mod data;

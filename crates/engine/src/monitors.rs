@@ -7,6 +7,7 @@
 use crate::call_log::REDACTED;
 use crate::command::Flags;
 use crate::context::{Ctx, Origin};
+use crate::host::Host;
 use crate::pushes::{Mailbox, Push};
 use crate::session::Session;
 use parking_lot::RwLock;
@@ -37,8 +38,8 @@ pub(crate) enum Moment {
 
 impl Monitors {
     /// A session watches from now on.
-    pub fn add(&self, session: &mut Session) {
-        let mailbox = Arc::clone(session.mailbox());
+    pub fn add(&self, session: &mut Session, host: &dyn Host) {
+        let mailbox = Arc::clone(session.mailbox(host));
         session.is_monitor = true;
         let mut mailboxes = self.mailboxes.write();
         mailboxes.insert(session.id, mailbox);

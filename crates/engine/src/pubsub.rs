@@ -14,6 +14,7 @@
 //! Cost of a message: its receivers, and one match per pattern. Without any subscription a look at
 //! two counters.
 
+use crate::host::Host;
 use crate::pushes::{Mailbox, Postings, Push};
 use crate::session::Session;
 use base::glob;
@@ -126,11 +127,11 @@ impl PubSub {
     }
 
     /// Subscribes a session; once more changes nothing.
-    pub fn subscribe(&self, session: &mut Session, topic: Topic, name: &[u8]) {
+    pub fn subscribe(&self, session: &mut Session, host: &dyn Host, topic: Topic, name: &[u8]) {
         if session.subscriptions.as_ref().is_some_and(|all| all.of(topic).contains(name)) {
             return;
         }
-        let mailbox = Arc::clone(session.mailbox());
+        let mailbox = Arc::clone(session.mailbox(host));
         let name = match topic {
             Topic::Channel => self.channels.add(name, &mailbox),
             Topic::ShardChannel => self.shard_channels.add(name, &mailbox),

@@ -18,11 +18,12 @@ use crate::host::Host;
 use crate::keys;
 use crate::lfu::Frequency;
 use crate::monitors::{self, Moment};
-use crate::pushes::Delivery;
+use crate::pushes::{self, Delivery};
 use crate::scripting::ThreadScripting;
 use crate::session::{QueuedCall, Replies, Session};
 use crate::settings::Settings;
 use crate::table::Entry;
+use crate::tracking;
 use crate::watch::{WatchFlag, WatchedKey};
 use base::lock::{Queued, Token, acquire_set};
 use resp::{Argv, Limits, ProtocolError, Reply, RequestParser};
@@ -115,7 +116,7 @@ impl<'e> Executor<'e> {
         let statistics = &engine.threads()[slot];
         let seed = engine.seed ^ (slot as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let settings = engine.settings();
-        let notices = Notices::new(&engine.pubsub, &settings);
+        let notices = Notices::new(&engine.pubsub, &engine.tracking, host, &settings);
         let data = Data::new(&engine.keyspace, statistics, &*engine.reclaim, notices, seed);
         Self {
             engine,
@@ -193,8 +194,13 @@ impl<'e> Executor<'e> {
         let waiter = Arc::clone(session.blocked.as_ref()?);
         match self.resume(session, &waiter, reply) {
             Flow::Blocked { until } => Some(Served::Blocked { until }),
-            Flow::Done if session.is_closing => Some(Served::Closing),
-            Flow::Done => None,
+            Flow::Done => {
+                // What was pushed meanwhile may make the reply out of date, so it comes behind it.
+                if session.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_waiting()) {
+                    self.deliver_pushes(session, reply);
+                }
+                session.is_closing.then_some(Served::Closing)
+            }
             Flow::Suspended { retry_at } => Some(Served::Suspended { retry_at }),
         }
     }
@@ -239,6 +245,7 @@ impl<'e> Executor<'e> {
         session.unwatch();
         self.engine.pubsub.unsubscribe_all(session);
         self.engine.monitors.remove(session);
+        self.engine.tracking.forget(session);
         // If the gate is closed now, the watches end a little later, with somebody else's call.
         let _ = self.enter(session);
         self.leave(session);
@@ -246,11 +253,10 @@ impl<'e> Executor<'e> {
 
     /// Writes whatever was pushed to a session behind its replies.
     #[cold]
-    pub fn deliver_pushes(&mut self, session: &Session, reply: &mut Reply) {
-        let Some(mailbox) = &session.mailbox else { return };
+    pub fn deliver_pushes(&mut self, session: &mut Session, reply: &mut Reply) {
         // Its own loop need not be told any more.
         self.data.notices.postings.told.retain(|token| *token != session.token);
-        if mailbox.deliver(session.protocol, reply) == Delivery::Overflowed {
+        if pushes::deliver(session, self.host, reply) == Delivery::Overflowed {
             self.host.pushes_overflowed(session);
         }
     }
@@ -327,6 +333,7 @@ impl<'e> Executor<'e> {
             Err(error) => {
                 let error = admit::unresolved(self.engine, &self.settings, session, error);
                 self.refuse(session, None, error, reply);
+                tracking::called(session, false);
                 Flow::Done
             }
         };
@@ -341,8 +348,16 @@ impl<'e> Executor<'e> {
                 session.replies = Replies::On;
             }
         }
-        if session.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_waiting()) {
-            self.deliver_pushes(session, reply);
+        if let Some(mailbox) = &session.mailbox {
+            let has_waiting = mailbox.has_waiting();
+            if session.tracking.is_some() && matches!(flow, Flow::Done) {
+                let row = session.last_command.map(|entry| entry.row);
+                let is_kept = row.is_some_and(|row| row.flags.has(Flags::KEEPS_CACHING));
+                tracking::called(session, is_kept);
+            }
+            if has_waiting {
+                self.deliver_pushes(session, reply);
+            }
         }
         flow
     }
@@ -505,6 +520,7 @@ impl<'e> Executor<'e> {
         if !self.data.ready.is_empty() {
             self.serve_waiters();
         }
+        self.data.notices.finish();
         self.data.statistics.changes.add(self.data.changes);
         if WALL_CLOCK_STALE_NS < duration {
             self.read_wall_clock();
@@ -524,6 +540,7 @@ impl<'e> Executor<'e> {
         self.data.access_clock =
             self.data.frequency.map_or_else(|| access_clock(now_ms), Frequency::fresh);
         self.data.db = session.db;
+        self.data.notices.begin(session.id);
         self.data.is_no_touch = session.is_no_touch;
         self.data.is_lrm = self.settings.memory_policy.is_lrm();
         self.data.changes = 0;
@@ -895,6 +912,9 @@ pub(crate) fn invoke(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let outcome = (ctx.entry.row.run)(ctx);
     if let Err(error) = &outcome {
         answer_error(ctx, error, position);
+    }
+    if ctx.session.tracking.is_some() {
+        tracking::remember(ctx);
     }
     if ctx.engine.monitors.is_watched() {
         monitors::show(ctx, Moment::End);

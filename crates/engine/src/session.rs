@@ -2,9 +2,11 @@
 
 use crate::acl::{self, User};
 use crate::blocking::Waiter;
+use crate::host::Host;
 use crate::pubsub::Subscriptions;
-use crate::pushes::Mailbox;
+use crate::pushes::{Mailbox, Receiver};
 use crate::table::Entry;
+use crate::tracking::ClientTracking;
 use crate::watch::{WatchFlag, WatchedKey};
 use base::lock::{Claim, GateClaim, Token};
 use resp::{Argv, ArgvBuffer, Protocol};
@@ -41,6 +43,8 @@ pub struct Session {
     pub mailbox: Option<Arc<Mailbox>>,
     /// What it has subscribed to; none without a subscription.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// What it tracks, once it has asked for any.
+    pub tracking: Option<Box<ClientTracking>>,
     /// To be closed once its replies are written.
     pub is_closing: bool,
     /// Progress of a call that waits for shards.
@@ -137,6 +141,7 @@ impl Session {
             unwatched: Vec::new(),
             mailbox: None,
             subscriptions: None,
+            tracking: None,
             is_closing: false,
             claim: Claim::default(),
             gate_claim: GateClaim::default(),
@@ -149,9 +154,17 @@ impl Session {
     }
 
     /// Where pushes for it wait.
-    pub fn mailbox(&mut self) -> &Arc<Mailbox> {
+    pub fn mailbox(&mut self, host: &dyn Host) -> &Arc<Mailbox> {
         let (id, token) = (self.id, self.token);
-        self.mailbox.get_or_insert_with(|| Arc::new(Mailbox::new(id, token)))
+        self.mailbox.get_or_insert_with(|| {
+            // Whoever is known to others by its id has one that they find.
+            host.mailbox(id).unwrap_or_else(|| Arc::new(Mailbox::new(id, token)))
+        })
+    }
+
+    /// What it understands of what is pushed to it.
+    pub fn receiver(&self) -> Receiver {
+        Receiver { protocol: self.protocol, is_subscriber: self.subscriptions.is_some() }
     }
 
     /// A session that makes a waiting call in place of this one, on another thread.
@@ -165,6 +178,7 @@ impl Session {
             acl_generation: self.acl_generation,
             is_local: self.is_local,
             is_no_touch: self.is_no_touch,
+            tracking: self.tracking.clone(),
             ..Self::new(self.id, self.token, Arc::clone(&self.record))
         }
     }

@@ -40,6 +40,8 @@ pub struct Settings {
     pub memory_samples: usize,
     /// With which the default user begins; empty: none needed.
     pub password: Vec<u8>,
+    /// Keys that clients may have in caches of their own; 0: any number.
+    pub tracked_keys_max: usize,
     /// Nanoseconds from which on something counts as a latency spike; `u64::MAX`: nothing does.
     pub spike_ns_min: u64,
     /// How large values may be in their small forms.
@@ -126,6 +128,7 @@ impl Default for Settings {
             notified: Classes::NONE,
             memory_samples: 5,
             password: Vec::new(),
+            tracked_keys_max: 1_000_000,
             spike_ns_min: u64::MAX,
             types: Limits::default(),
             push_bytes_max: 32 << 20,

@@ -103,7 +103,7 @@ impl<'w> Clients<'w> {
     /// What has come for a client since it was last asked, sorted.
     fn received(&mut self, client: usize) -> Vec<String> {
         let mut reply = Reply::new();
-        self.executor.deliver_pushes(&self.sessions[client], &mut reply);
+        self.executor.deliver_pushes(&mut self.sessions[client], &mut reply);
         let bytes = reply.to_vec();
         let (mut rest, mut messages) = (&bytes[..], Vec::new());
         while let Some((_, len)) = resp::decode(rest).unwrap() {

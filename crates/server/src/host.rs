@@ -19,6 +19,7 @@ use base::clock::Clock;
 use base::lock::Token;
 use engine::acl::Called;
 use engine::host::ClientShown;
+use engine::pushes::Mailbox;
 use engine::{Engine, Host, Session};
 use parking_lot::Mutex;
 use std::any::Any;
@@ -276,6 +277,7 @@ impl Host for ServerHost {
         if let Some(record) = session.record.downcast_ref::<ClientRecord>() {
             record.names.lock().name = Box::default();
             record.counts.flags.fetch_and(!flags::LASTING, Relaxed);
+            record.counts.redirect.store(-1, Relaxed);
         }
     }
 
@@ -289,6 +291,17 @@ impl Host for ServerHost {
             Endpoint::Inside | Endpoint::Tcp { .. } => None,
         };
         ClientShown { address: record.endpoint.peer().to_string(), name, socket }
+    }
+
+    fn mailbox(&self, client: u64) -> Option<Arc<Mailbox>> {
+        let record = self.registry.find(client).filter(|record| !record.is_killed());
+        record.map(|record| Arc::clone(record.mailbox()))
+    }
+
+    fn redirection_broken(&self, client: u64) {
+        if let Some(record) = self.registry.find(client) {
+            record.counts.flags.fetch_or(flags::TRACKING_BROKEN, Relaxed);
+        }
     }
 
     fn pushes_wait(&self, tokens: &[Token]) {

@@ -17,7 +17,7 @@ use crate::users;
 use crate::worker::turn::request_limits;
 use engine::data::ReclaimNow;
 use engine::engine::{Engine, Parts};
-use engine::pushes::Delivery;
+use engine::pushes::{self, Delivery};
 use engine::run::Served;
 use engine::{Command, Executor, Session};
 use parking_lot::Mutex;
@@ -152,10 +152,8 @@ impl InProcess {
     /// Whatever was pushed to a client since it called last.
     pub fn pushes(&self, caller: &mut Caller) -> Vec<u8> {
         let mut reply = Reply::new();
-        if let Some(mailbox) = &caller.session.mailbox {
-            let delivery = mailbox.deliver(caller.session.protocol, &mut reply);
-            caller.session.is_closing |= delivery == Delivery::Overflowed;
-        }
+        let delivery = pushes::deliver(&mut caller.session, &self.host, &mut reply);
+        caller.session.is_closing |= delivery == Delivery::Overflowed;
         reply.to_vec()
     }
 

@@ -76,6 +76,7 @@ impl Executor<'_> {
         }
         self.data.db = waiter.db;
         self.data.is_no_touch = inside.session.is_no_touch;
+        self.data.notices.begin(waiter.client);
         let started = self.tick_ns;
         let mut ctx = Ctx {
             argv: waiter.call.argv(),

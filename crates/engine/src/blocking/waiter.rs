@@ -200,6 +200,11 @@ impl Waiter {
         (until_ns != u64::MAX).then_some(until_ns)
     }
 
+    /// Whether its reply waits to be written.
+    pub(crate) fn is_served(&self) -> bool {
+        self.standing() == Standing::Served
+    }
+
     pub(super) fn standing(&self) -> Standing {
         // Acquire pairs with the Release of whoever has served it: `inside` is seen.
         match self.state.load(Ordering::Acquire) {

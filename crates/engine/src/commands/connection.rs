@@ -132,6 +132,7 @@ fn quit(ctx: &mut Ctx<'_, '_>) -> Outcome {
 fn reset(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.engine.pubsub.unsubscribe_all(ctx.session);
     ctx.engine.monitors.remove(ctx.session);
+    ctx.engine.tracking.end(ctx.session);
     ctx.session.reset(ctx.engine.acl.is_open());
     ctx.engine.acl.refresh(ctx.session);
     ctx.host.client_reset(ctx.session);

@@ -19,7 +19,7 @@ fn monitor(ctx: &mut Ctx<'_, '_>) -> Outcome {
         return Err(CommandError::MonitorInTransaction);
     }
     if !ctx.session.is_monitor {
-        ctx.engine.monitors.add(ctx.session);
+        ctx.engine.monitors.add(ctx.session, ctx.host);
         ctx.reply.ok();
     }
     Ok(())

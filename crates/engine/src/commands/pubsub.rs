@@ -176,7 +176,7 @@ fn publish_to(ctx: &mut Ctx<'_, '_>, topic: Topic) -> Outcome {
 
 fn subscribe_to(ctx: &mut Ctx<'_, '_>, topic: Topic, verb: &str) -> Outcome {
     for name in ctx.argv.iter().skip(1) {
-        ctx.engine.pubsub.subscribe(ctx.session, topic, name);
+        ctx.engine.pubsub.subscribe(ctx.session, ctx.host, topic, name);
         confirm(ctx, topic, verb, Some(name));
     }
     Ok(())
@@ -219,7 +219,8 @@ fn confirm(ctx: &mut Ctx<'_, '_>, topic: Topic, verb: &str, name: Option<&[u8]>)
     }
     let mut reply = Reply::with_protocol(ctx.session.protocol);
     write(&mut reply);
-    ctx.data.notices.postings.post(ctx.session.mailbox(), &Push::whole(&reply));
+    let mailbox = ctx.session.mailbox(ctx.host);
+    ctx.data.notices.postings.post(mailbox, &Push::whole(&reply));
 }
 
 fn reply_channels(ctx: &mut Ctx<'_, '_>, topic: Topic) -> Outcome {

@@ -127,7 +127,7 @@ fn swapdb(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if first != second {
         let keyspace = ctx.data.keyspace();
         let mut ready = Vec::new();
-        ctx.each_shard(|LockedShard { data, watched, waiting }| {
+        ctx.each_shard(|LockedShard { data, watched, waiting, .. }| {
             let (one, other) = (data.database_ref(first), data.database_ref(second));
             let is_there = |key: &[u8]| {
                 let key = store::Key { bytes: key, hash: keyspace.hash(key) };
@@ -141,6 +141,7 @@ fn swapdb(ctx: &mut Ctx<'_, '_>) -> Outcome {
         });
         ctx.data.ready.append(&mut ready);
         ctx.data.changes += 1;
+        invalidate_all(ctx);
     }
     ctx.reply.ok();
     Ok(())
@@ -216,7 +217,7 @@ fn check_mode(ctx: &Ctx<'_, '_>) -> Outcome {
 fn flush(ctx: &mut Ctx<'_, '_>, databases: std::ops::Range<usize>) {
     let (keyspace, reclaim) = (ctx.data.keyspace(), ctx.data.reclaim());
     let (mut count, mut nudged) = (0, Vec::new());
-    ctx.slices().0.walk(|_, LockedShard { data, watched, waiting }| {
+    ctx.slices().0.walk(|_, LockedShard { data, watched, waiting, .. }| {
         for db in databases.clone() {
             let database = data.database_ref(db);
             if database.is_empty() {
@@ -234,4 +235,18 @@ fn flush(ctx: &mut Ctx<'_, '_>, databases: std::ops::Range<usize>) {
     });
     ctx.data.changes += count;
     ctx.engine.wake_all(nudged);
+    invalidate_all(ctx);
+}
+
+/// Tells all who track keys to forget what they have. What they have read is forgotten here too, if nobody
+/// can have read anything meanwhile: behind the gate.
+fn invalidate_all(ctx: &mut Ctx<'_, '_>) {
+    if ctx.engine.tracking.is_on() {
+        ctx.data.notices.invalidate_all();
+    }
+    if ctx.data.exclusive.is_some() && ctx.engine.tracking.keys() != 0 {
+        for index in 0..ctx.data.keyspace().locks().len() as u32 {
+            ctx.data.forget_tracked(index);
+        }
+    }
 }

@@ -48,7 +48,7 @@ impl Data<'_> {
         verb: impl FnOnce(&mut Entry) -> R,
     ) -> Result<Option<Changed<R>>, CommandError> {
         let (db, now_ms, mark) = (self.db, self.now_ms, self.access_mark());
-        let (LockedShard { data, watched, waiting }, mut after) = self.parts(key.hash);
+        let (LockedShard { data, watched, tracked, waiting }, mut after) = self.parts(key.hash);
         let edited = data.database(db).edit_live(key, now_ms, |entry| {
             if entry.as_ref().kind() != L::KIND {
                 return Err(CommandError::WrongType);
@@ -61,7 +61,7 @@ impl Data<'_> {
             Edited::Done(changed) => changed?,
             Edited::Missing => return Ok(None),
             Edited::Expired(entry) => {
-                after.expired(watched, waiting, db, key, entry);
+                after.expired(watched, tracked, waiting, db, key, entry);
                 return Ok(None);
             }
         };

@@ -10,6 +10,7 @@ use crate::clients::registry::Registry;
 use crate::clients::stream::Stream;
 use engine::Session;
 use engine::pubsub::Topic;
+use engine::tracking::Modes;
 use resp::{Protocol, RequestParser};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -137,10 +138,15 @@ impl Connection {
     fn flags(&self) -> u32 {
         let session = &self.session;
         let set = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
+        let tracking = session.tracking.as_ref().map(|own| own.tracker().modes());
+        let tracks = |mode| tracking.is_some_and(|modes| modes.has(mode));
         set(session.transaction.is_some(), flags::MULTI)
             | set(session.subscriptions.is_some(), flags::PUBSUB)
             | set(session.is_monitor, flags::MONITOR)
             | set(session.is_no_touch, flags::NO_TOUCH)
+            | set(tracks(Modes::ON), flags::TRACKING)
+            | set(tracks(Modes::BROADCAST), flags::TRACKING_BROADCAST)
+            | set(tracks(Modes::ON.with(Modes::BROKEN)), flags::TRACKING_BROKEN)
             | set(!session.watched.is_empty() && session.watch_flag.is_raised(), flags::DIRTY)
             | set(self.state.is_suspended, flags::BLOCKED)
             | set(self.state.is_closing, flags::CLOSING)

@@ -7,8 +7,10 @@
 use crate::clients::stream::Endpoint;
 use crate::sys;
 use base::lock::Token;
+use engine::pushes::Mailbox;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 /// One client, as others see it.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct ClientRecord {
     pub created_ns: u64,
     pub names: Mutex<Names>,
     pub counts: Counts,
+    /// Where pushes for it wait, once somebody has asked for any.
+    mailbox: OnceLock<Arc<Mailbox>>,
     is_killed: AtomicBool,
 }
 
@@ -93,6 +97,14 @@ pub mod flags {
     pub const PUBSUB: u32 = 1 << 8;
     /// Watches all calls.
     pub const MONITOR: u32 = 1 << 16;
+    /// It is told when keys change that it has read.
+    pub const TRACKING: u32 = 1 << 9;
+    /// It tracks by prefix.
+    pub const TRACKING_BROADCAST: u32 = 1 << 10;
+    /// Its invalidations have nobody to go to.
+    pub const TRACKING_BROKEN: u32 = 1 << 11;
+    /// It came by a Unix socket; not stored.
+    pub const UNIX: u32 = 1 << 12;
     /// Those that commands set; the others follow from the connection's state.
     pub const LASTING: u32 = NO_EVICT | CAPA_REDIRECT;
 }
@@ -110,6 +122,7 @@ impl ClientRecord {
             created_ns: now_ns,
             names: Mutex::new(names),
             counts: Counts::new(now_ns),
+            mailbox: OnceLock::new(),
             is_killed: AtomicBool::new(false),
         }
     }
@@ -126,6 +139,11 @@ impl ClientRecord {
     /// To be called before the socket is closed.
     pub fn disconnected(&self) {
         *self.is_connected.lock() = false;
+    }
+
+    /// Where pushes for it wait.
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        self.mailbox.get_or_init(|| Arc::new(Mailbox::new(self.id, self.token)))
     }
 
     /// Whether the client is to go.

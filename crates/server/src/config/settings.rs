@@ -193,6 +193,7 @@ impl Settings {
                 0 => u64::MAX,
                 ms => ms.saturating_mul(1_000_000),
             },
+            tracked_keys_max: usize::try_from(self.tracking_table_max_keys).unwrap_or(usize::MAX),
             types: self.limits,
             monitor_bytes_max: usize::try_from(self.output_limit_normal.hard_bytes)
                 .unwrap_or(usize::MAX),

@@ -116,7 +116,7 @@ impl<'s> Turner<'s> {
             return Turn::Close;
         }
         if happened.pushed {
-            self.executor.deliver_pushes(&connection.session, &mut self.reply);
+            self.executor.deliver_pushes(&mut connection.session, &mut self.reply);
             if connection.record.is_killed() {
                 return Turn::Close;
             }

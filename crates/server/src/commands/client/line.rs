@@ -1,6 +1,7 @@
 //! One line of CLIENT LIST.
 
 use crate::clients::record::{ClientRecord, flags};
+use crate::clients::stream::Endpoint;
 use engine::context::Origin;
 use engine::dialect::Dialect;
 use engine::pubsub::Topic;
@@ -113,22 +114,24 @@ fn subscriptions(viewer: &Viewer<'_>, record: &ClientRecord, is_self: bool) -> [
 
 /// The letters of `flags=`; N stands for none.
 pub(super) fn flag_letters(record: &ClientRecord) -> String {
-    let set = record.counts.flags.load(Relaxed);
+    let is_unix = matches!(record.endpoint, Endpoint::Unix(_));
+    let set = record.counts.flags.load(Relaxed) | if is_unix { flags::UNIX } else { 0 };
     let letters = [
         (flags::MONITOR, 'O'),
         (flags::PUBSUB, 'P'),
         (flags::MULTI, 'x'),
         (flags::BLOCKED, 'b'),
+        (flags::TRACKING, 't'),
+        (flags::TRACKING_BROKEN, 'R'),
+        (flags::TRACKING_BROADCAST, 'B'),
         (flags::DIRTY, 'd'),
         (flags::CLOSING, 'c'),
+        (flags::UNIX, 'U'),
+        (flags::NO_EVICT, 'e'),
         (flags::NO_TOUCH, 'T'),
     ];
     let shown: String =
         letters.iter().filter(|(flag, _)| set & flag != 0).map(|(_, letter)| *letter).collect();
-    let is_spared = record.counts.flags.load(Relaxed) & flags::NO_EVICT != 0;
-    let shown = if is_spared { format!("{shown}e") } else { shown };
-    let is_unix = matches!(record.endpoint, crate::clients::stream::Endpoint::Unix(_));
-    let shown = if is_unix { format!("U{shown}") } else { shown };
     if shown.is_empty() { "N".to_owned() } else { shown }
 }
 

@@ -2,6 +2,7 @@
 
 mod filter;
 pub(crate) mod line;
+mod tracking;
 
 use super::{host, own_record, reply_help};
 use crate::clients::record::flags;
@@ -20,14 +21,11 @@ const ROW: Command = Command {
     flags: ANYTIME,
     ..Command::NEW
 };
-const ANYTIME: Flags = Flags::NOSCRIPT
-    .with(Flags::LOADING)
-    .with(Flags::STALE)
-    .with(Flags::ALLOW_BUSY)
-    .with(Flags::UNPAUSED);
-const SHOWING: Flags =
-    Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::UNPAUSED);
-const HELPING: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::UNPAUSED);
+const ANYTIME: Flags =
+    Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::ALLOW_BUSY).with(OURS);
+const SHOWING: Flags = Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(OURS);
+const HELPING: Flags = Flags::LOADING.with(Flags::STALE).with(OURS);
+const OURS: Flags = Flags::UNPAUSED.with(Flags::KEEPS_CACHING);
 
 pub(crate) const COMMANDS: &[Command] = &[Command {
     name: "client",
@@ -40,9 +38,10 @@ pub(crate) const COMMANDS: &[Command] = &[Command {
 }];
 
 const SUBCOMMANDS: &[Command] = &[
+    Command { name: "caching", arity: 3, since: "6.0.0", run: tracking::caching, ..ROW },
     Command { name: "capa", arity: -3, since: "8.0.0", origin: Origin::Valkey, run: capa, ..ROW },
     Command { name: "getname", arity: 2, since: "2.6.9", run: getname, ..ROW },
-    Command { name: "getredir", arity: 2, since: "6.0.0", run: getredir, ..ROW },
+    Command { name: "getredir", arity: 2, since: "6.0.0", run: tracking::getredir, ..ROW },
     Command { name: "help", arity: 2, flags: HELPING, since: "5.0.0", run: help, ..ROW },
     Command { name: "id", arity: 2, since: "5.0.0", run: id, ..ROW },
     Command {
@@ -92,7 +91,8 @@ const SUBCOMMANDS: &[Command] = &[
     Command { name: "reply", arity: 3, flags: ANYTIME, since: "3.2.0", run: reply, ..ROW },
     Command { name: "setinfo", arity: 4, since: "7.2.0", run: setinfo, ..ROW },
     Command { name: "setname", arity: 3, since: "2.6.9", run: setname, ..ROW },
-    Command { name: "trackinginfo", arity: 2, since: "6.2.0", run: trackinginfo, ..ROW },
+    Command { name: "tracking", arity: -3, since: "6.0.0", run: tracking::tracking, ..ROW },
+    Command { name: "trackinginfo", arity: 2, since: "6.2.0", run: tracking::trackinginfo, ..ROW },
     Command {
         name: "unblock",
         arity: -3,
@@ -131,12 +131,6 @@ fn getname(ctx: &mut Ctx<'_, '_>) -> Outcome {
     } else {
         ctx.reply.bulk(&names.name)
     }
-    Ok(())
-}
-
-/// `CLIENT GETREDIR` → -1: invalidations are not tracked.
-fn getredir(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    ctx.reply.integer(-1);
     Ok(())
 }
 
@@ -300,19 +294,6 @@ fn setname(ctx: &mut Ctx<'_, '_>) -> Outcome {
     Ok(())
 }
 
-/// `CLIENT TRACKINGINFO` → flags, redirection and prefixes: invalidations are not tracked.
-fn trackinginfo(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    ctx.reply.map(3);
-    ctx.reply.bulk(b"flags");
-    ctx.reply.set(1);
-    ctx.reply.bulk(b"off");
-    ctx.reply.bulk(b"redirect");
-    ctx.reply.integer(-1);
-    ctx.reply.bulk(b"prefixes");
-    ctx.reply.array(0);
-    Ok(())
-}
-
 /// `CLIENT UNBLOCK id [TIMEOUT | ERROR]` → 1 if that client was blocked and no longer is.
 fn unblock(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let mut with_error = false;
@@ -365,6 +346,8 @@ fn is_plain(name: &[u8]) -> bool {
 
 const HELP: &[&str] = &[
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CACHING (YES|NO)",
+    "    Whether what the next call reads is tracked, with OPTIN or OPTOUT.",
     "CAPA <capability> [<capability> ...]",
     "    Tell what this client can handle.",
     "GETNAME",
@@ -392,6 +375,9 @@ const HELP: &[&str] = &[
     "    Say which library this connection uses.",
     "SETNAME <name>",
     "    Name this connection.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Whether this connection is told when keys that it has read change.",
     "TRACKINGINFO",
     "    Return what is tracked for this connection.",
     "UNBLOCK <id> [TIMEOUT|ERROR]",

@@ -238,7 +238,7 @@ fn clients(text: &mut String, facts: &Facts<'_>) {
         "client_recent_max_input_buffer": input_max,
         "client_recent_max_output_buffer": output_max,
         "blocked_clients": facts.engine.blocking.count(),
-        "tracking_clients": 0,
+        "tracking_clients": facts.engine.tracking.clients(),
         "pubsub_clients": facts.engine.pubsub.clients(),
         "watching_clients": watching,
         "clients_in_timeout_table": 0,
@@ -362,7 +362,7 @@ fn stats(text: &mut String, facts: &Facts<'_>) {
     let sums = statistics.sums();
     let errors: u64 = facts.engine.errors.snapshot().values().sum();
     let rates = statistics.rates.lock();
-    let pubsub = &facts.engine.pubsub;
+    let (pubsub, tracking) = (&facts.engine.pubsub, &facts.engine.tracking);
     let fields_expired = facts.sum(|thread| &thread.fields_expired);
     let threads = facts.engine.threads().iter();
     let calls_ns: u64 = threads
@@ -401,7 +401,7 @@ fn stats(text: &mut String, facts: &Facts<'_>) {
         "active_defrag_hits": 0, "active_defrag_misses": 0, "active_defrag_key_hits": 0,
         "active_defrag_key_misses": 0, "total_active_defrag_time": 0,
         "current_active_defrag_time": 0,
-        "tracking_total_keys": 0, "tracking_total_items": 0, "tracking_total_prefixes": 0,
+        "tracking_total_keys": tracking.keys(), "tracking_total_items": tracking.items(), "tracking_total_prefixes": tracking.prefixes(),
         "unexpected_error_replies": 0,
         "total_error_replies": errors,
         "dump_payload_sanitizations": 0,
