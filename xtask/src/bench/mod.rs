@@ -113,6 +113,9 @@ struct Pause {
     /// The servers' cores, as `taskset` takes them [default: any].
     #[arg(long, value_name = "CORES")]
     pin: Option<String>,
+    /// Draw the longest waits there.
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -331,7 +334,7 @@ fn pauses(options: &Pause) -> Outcome {
         }
     }
     let conditions = format!(
-        "{} keys of 100 bytes; 8 probes, a GET each 4 ms; servers on {} cores",
+        "{} keys of 100 bytes; 8 probes for each loop, a GET each 4 ms; servers on {} cores",
         options.keys,
         options.pin.as_deref().unwrap_or("any"),
     );
@@ -343,5 +346,6 @@ fn pauses(options: &Pause) -> Outcome {
         new_keys: options.new_keys,
         only: options.servers.only.as_deref(),
     })?;
-    options.servers.finish(&document)
+    options.servers.finish(&document)?;
+    options.plot.as_ref().map_or(Ok(()), |path| pause::draw(&document, path))
 }

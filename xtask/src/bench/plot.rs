@@ -10,14 +10,15 @@ use super::document::Document;
 use super::workload::{Family, WORKLOADS};
 use crate::process::Outcome;
 
-const WIDTH: u32 = 960;
-const TITLE_HEIGHT: u32 = 74;
+pub(super) const WIDTH: u32 = 960;
+pub(super) const TITLE_HEIGHT: u32 = 74;
 const ROW_HEIGHT: u32 = 250;
 const FONT: &str = "sans-serif";
-const INK: RGBColor = RGBColor(40, 40, 40);
-const FAINT: RGBColor = RGBColor(225, 225, 225);
+pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
+pub(super) const FAINT: RGBColor = RGBColor(225, 225, 225);
 /// Ochre's own, and the peers' in their order.
 const OCHRE: RGBColor = RGBColor(204, 119, 34);
+const OCHRE_PALE: RGBColor = RGBColor(230, 175, 115);
 const PEERS: [RGBColor; 4] = [
     RGBColor(74, 101, 131),
     RGBColor(150, 170, 190),
@@ -180,7 +181,18 @@ impl Panel {
     }
 }
 
-fn color(servers: &[String], place: usize) -> RGBColor {
+pub(super) fn color(servers: &[String], place: usize) -> RGBColor {
+    if 1 < servers.iter().filter(|name| name.starts_with("Ochre")).count()
+        && servers.iter().any(|name| !name.starts_with("Ochre"))
+    {
+        let is_own = servers[place].starts_with("Ochre");
+        let before = servers[..place].iter().filter(|n| n.starts_with("Ochre") == is_own).count();
+        return if is_own {
+            [OCHRE, OCHRE_PALE][before.min(1)]
+        } else {
+            PEERS[before % PEERS.len()]
+        };
+    }
     let own = servers.iter().position(|name| name.starts_with("Ochre"));
     // With Ochre alone (one loop beside two), the last stands out.
     if Some(place) == own && own != Some(0) || own == Some(0) && place + 1 == servers.len() {
@@ -190,7 +202,12 @@ fn color(servers: &[String], place: usize) -> RGBColor {
     }
 }
 
-fn text(size: u32, color: RGBColor, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
+pub(super) fn text(
+    size: u32,
+    color: RGBColor,
+    horizontal: HPos,
+    vertical: VPos,
+) -> TextStyle<'static> {
     (FONT, size).into_font().color(&color).pos(Pos::new(horizontal, vertical))
 }
 
@@ -215,7 +232,10 @@ fn draw_title(
     draw_legend(servers, area)
 }
 
-fn draw_legend(servers: &[String], area: &Area<'_>) -> Result<(), Box<dyn std::error::Error>> {
+pub(super) fn draw_legend(
+    servers: &[String],
+    area: &Area<'_>,
+) -> Result<(), Box<dyn std::error::Error>> {
     let mut x = 14;
     let left = HPos::Left;
     for (place, name) in servers.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! What other clients feel while one client is heavy.
 //!
-//! Eight connections ask for small keys of a large data set, one GET at a time every four
+//! Eight connections for each of the server's loops ask for small keys of a large data set, one GET at a time every four
 //! milliseconds, and note every wait. A wait begins when the GET was due, if the reply before it
 //! was late: a pause of a second is felt by every request of that second, not by one.
 //!
@@ -17,81 +17,28 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::generator::Generator;
-use super::server::{Server, connect};
+use super::server::Server;
 use super::speed::Contestant;
 use crate::process::Outcome;
 
-const PROBES: u64 = 8;
+mod actions;
+mod plot;
+
+use actions::{ACTIONS, Action};
+pub(crate) use plot::draw;
+
+/// Connections that ask, for each loop of the server.
+const PROBES_PER_LOOP: u64 = 8;
 const PROBE_INTERVAL: Duration = Duration::from_millis(4);
 const ACTION_SECONDS: u32 = 3;
 /// How the probed keys are written.
 const VALUE_LEN: &str = "100";
-const LARGE_LEN: usize = 50 << 20;
-const SLOW_SCRIPT: &str = "local x = 0 for i = 1, ARGV[1] do x = x + i % 7 end \
-                           return redis.call('SET', KEYS[1], x)";
-const SCRIPT_STEPS: u64 = 10_000_000;
 /// Of these keys, some are asked for while the call that is rehearsed runs.
 const CANDIDATES: u64 = 64;
-/// How long a rehearsal takes, and when in it the asking begins and ends.
-const REHEARSAL_SECONDS: f64 = 0.6;
+/// When in a rehearsal the asking begins and ends.
 const ASKING: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(400)];
 /// The generator's words after those that every action shares.
 type Words = Vec<String>;
-
-/// What the heavy client does.
-#[derive(Default)]
-struct Call {
-    words: Words,
-    /// The same for a shorter time, if it holds keys.
-    rehearsal: Option<Words>,
-}
-
-impl Call {
-    fn plain(line: &str) -> Self {
-        Self { words: words(line), rehearsal: None }
-    }
-}
-
-/// Something heavy that one client does.
-struct Action {
-    name: &'static str,
-    label: &'static str,
-    /// Done before the probes start; what it returns is what the client does then.
-    prepare: fn(&Stage<'_>) -> Outcome<Call>,
-}
-
-const ACTIONS: &[Action] = &[
-    Action { name: "idle", label: "nothing", prepare: |_| Ok(Call::default()) },
-    Action { name: "keys", label: "KEYS *", prepare: |_| Ok(Call::plain("-n 1 KEYS *")) },
-    Action { name: "eval", label: "EVAL of 3 s", prepare: prepare_script },
-    Action {
-        name: "sleep",
-        label: "DEBUG SLEEP 3 KEY k",
-        prepare: |_| {
-            let sleep = |seconds: f64| words(&format!("-n 1 DEBUG SLEEP {seconds} KEY sleeper"));
-            let rehearsal = Some(sleep(REHEARSAL_SECONDS));
-            Ok(Call { words: sleep(f64::from(ACTION_SECONDS)), rehearsal })
-        },
-    },
-    Action { name: "get", label: "GET of 50 MB, in a loop", prepare: prepare_large_value },
-    Action {
-        name: "set",
-        label: "SET of 50 MB, in a loop",
-        prepare: |_| {
-            let set = format!("--duration {ACTION_SECONDS} -d {LARGE_LEN} SET large __data__");
-            Ok(Call::plain(&set))
-        },
-    },
-    Action {
-        name: "load",
-        label: "SET of new keys",
-        prepare: |stage| {
-            let count = stage.new_keys;
-            let load = "-P 64 -d 8 --sequential SET grow:__rand_int__ __data__";
-            Ok(Call::plain(&format!("-n {count} -r {count} {load}")))
-        },
-    },
-];
 
 /// One action on one server.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -121,6 +68,7 @@ struct Stage<'a> {
     server: &'a Server,
     generator: &'a Generator,
     new_keys: u64,
+    probes: u64,
 }
 
 /// Rows in the order of the contestants, then of the actions.
@@ -141,7 +89,12 @@ pub(crate) fn measure(plan: &Plan<'_>) -> Outcome<Vec<Row>> {
         let fill = "-P 100 --sequential SET key:__rand_int__ __data__";
         let fill = words(&format!("-d {VALUE_LEN} -n {keys} -r {keys} {fill}"));
         run(plan.generator, &server, &fill)?;
-        let stage = Stage { server: &server, generator: plan.generator, new_keys: plan.new_keys };
+        let stage = Stage {
+            server: &server,
+            generator: plan.generator,
+            new_keys: plan.new_keys,
+            probes: PROBES_PER_LOOP * contestant.setup.io_threads.unwrap_or(1) as u64,
+        };
         for action in ACTIONS {
             let is_chosen = |only: &[String]| only.iter().any(|name| name == action.name);
             if plan.only.is_none_or(is_chosen) {
@@ -169,12 +122,12 @@ fn watch(action: &Action, stage: &Stage<'_>, server: &str, keys: u64) -> Outcome
         None => Vec::new(),
     };
     let start = Instant::now();
-    let (done, mut waits) = while_probing(stage.server.port, keys, &free, || {
-        if call.words.is_empty() {
-            thread::sleep(Duration::from_secs(u64::from(ACTION_SECONDS)));
-            return Ok(());
-        }
-        run(stage.generator, stage.server, &call.words)
+    let (done, mut waits) = while_probing(stage, keys, &free, || {
+        let done = run_all(stage, &call.clients);
+        // What comes of it may come later.
+        let rest = Duration::from_secs(u64::from(ACTION_SECONDS)).saturating_sub(start.elapsed());
+        thread::sleep(rest);
+        done
     })?;
     row.seconds = start.elapsed().as_secs_f64();
     row.refusal = done.err();
@@ -193,17 +146,17 @@ fn watch(action: &Action, stage: &Stage<'_>, server: &str, keys: u64) -> Outcome
 
 /// Runs `action` while all probes ask; returns how it ended and every wait.
 fn while_probing(
-    port: u16,
+    stage: &Stage<'_>,
     keys: u64,
     free: &[u64],
     action: impl FnOnce() -> Outcome,
 ) -> Outcome<(Outcome, Vec<u64>)> {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        let probes: Vec<_> = (0..PROBES)
+        let probes: Vec<_> = (0..stage.probes)
             .map(|seed| {
                 let stop = &stop;
-                scope.spawn(move || probe(port, keys, free, seed, stop))
+                scope.spawn(move || probe(stage, keys, free, seed, stop))
             })
             .collect();
         let done = action();
@@ -245,14 +198,20 @@ fn free_keys(stage: &Stage<'_>, rehearsal: &[String]) -> Outcome<Vec<u64>> {
 }
 
 /// Waits in nanoseconds, until told to stop.
-fn probe(port: u16, keys: u64, free: &[u64], seed: u64, stop: &AtomicBool) -> Outcome<Vec<u64>> {
+fn probe(
+    stage: &Stage<'_>,
+    keys: u64,
+    free: &[u64],
+    seed: u64,
+    stop: &AtomicBool,
+) -> Outcome<Vec<u64>> {
     let fail = |error: std::io::Error| format!("a probe: {error}");
-    let mut stream = connect(port).map_err(fail)?;
+    let mut stream = stage.server.connect().map_err(fail)?;
     let mut reader = BufReader::new(stream.try_clone().map_err(fail)?);
     let mut waits = Vec::new();
     let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let start = Instant::now();
-    let mut due = start + PROBE_INTERVAL.mul_f64(seed as f64 / PROBES as f64);
+    let mut due = start + PROBE_INTERVAL.mul_f64(seed as f64 / stage.probes as f64);
     while !stop.load(Ordering::Relaxed) {
         let now = Instant::now();
         let since = if now < due {
@@ -279,6 +238,9 @@ fn get(stream: &mut TcpStream, reader: &mut BufReader<TcpStream>, key: u64) -> s
     stream.write_all(&request(key))?;
     let mut line = Vec::new();
     reader.read_until(b'\n', &mut line)?;
+    if line == b"$-1\r\n" {
+        return Ok(());
+    }
     let len = line.strip_prefix(b"$").and_then(|rest| std::str::from_utf8(rest).ok());
     let Some(len) = len.and_then(|len| len.trim().parse::<usize>().ok()) else {
         return Err(std::io::Error::other(format!("{:?}", String::from_utf8_lossy(&line))));
@@ -291,25 +253,18 @@ fn request(key: u64) -> Vec<u8> {
     format!("*2\r\n$3\r\nGET\r\n$16\r\nkey:{key:012}\r\n").into_bytes()
 }
 
-/// Finds how many steps take three seconds here.
-fn prepare_script(stage: &Stage<'_>) -> Outcome<Call> {
-    let script = |steps: u64| {
-        let mut words = words("-n 1 EVAL");
-        words.extend([SLOW_SCRIPT, "1", "{script}", &steps.to_string()].map(str::to_owned));
-        words
-    };
-    let start = Instant::now();
-    run(stage.generator, stage.server, &script(SCRIPT_STEPS))?;
-    let seconds = start.elapsed().as_secs_f64().max(0.01);
-    let of = |target: f64| script((SCRIPT_STEPS as f64 * target / seconds) as u64);
-    let rehearsal = Some(of(REHEARSAL_SECONDS));
-    Ok(Call { words: of(f64::from(ACTION_SECONDS)), rehearsal })
-}
-
-fn prepare_large_value(stage: &Stage<'_>) -> Outcome<Call> {
-    let set = format!("-n 1 -d {LARGE_LEN} SET large __data__");
-    run(stage.generator, stage.server, &words(&set))?;
-    Ok(Call::plain(&format!("--duration {ACTION_SECONDS} GET large")))
+/// Lets every client make its calls, all at the same time.
+fn run_all(stage: &Stage<'_>, clients: &[Words]) -> Outcome {
+    thread::scope(|scope| {
+        let mut running = Vec::new();
+        for words in clients {
+            running.push(scope.spawn(move || run(stage.generator, stage.server, words)));
+        }
+        let results = running.into_iter().map(|client| client.join());
+        results.into_iter().try_for_each(|result| {
+            result.unwrap_or_else(|_| Err("a client of the action panicked".to_owned()))
+        })
+    })
 }
 
 fn run(generator: &Generator, server: &Server, words: &[String]) -> Outcome {
