@@ -19,6 +19,7 @@ mod pause;
 mod plot;
 mod server;
 mod speed;
+mod subscribers;
 mod workload;
 
 use std::path::PathBuf;

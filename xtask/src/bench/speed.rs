@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::generator::Generator;
 use super::memory;
 use super::server::{Program, Server, Setup};
+use super::subscribers::Subscribers;
 use super::workload::{COMMON, Family, Workload};
 use crate::process::Outcome;
 
@@ -117,8 +118,10 @@ fn run_one(plan: &Plan<'_>, server: &Server, workload: &Workload) -> Outcome<Fig
     let requests = (workload.requests / plan.divisor).to_string();
     let pipeline = workload.pipeline.to_string();
     let sizes: [&str; 4] = ["-n", &requests, "-P", &pipeline];
+    let subscribers = Subscribers::new(server, workload.subscribers)?;
     let before = server.processor_nanos();
     let report = plan.generator.run(server.port, &[COMMON, &sizes, workload.arguments].concat())?;
+    subscribers.finish(report.requests as usize)?;
     let nanos = server.processor_nanos() - before;
     Ok(Figures {
         ops_per_second: report.rps,

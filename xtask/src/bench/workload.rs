@@ -12,6 +12,8 @@ pub(crate) struct Workload {
     pub(crate) requests: u64,
     /// What the server holds before.
     pub(crate) family: Family,
+    /// Clients that have subscribed to the channel `news`.
+    pub(crate) subscribers: usize,
     /// How it is asked for; keys, payload and connections are the same for all.
     pub(crate) arguments: &'static [&'static str],
 }
@@ -20,16 +22,18 @@ pub(crate) struct Workload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Collections,
+    Sessions,
     Strings,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 2] = [Self::Strings, Self::Collections];
+    pub(crate) const ALL: [Self; 3] = [Self::Strings, Self::Collections, Self::Sessions];
 
     /// For `--only`.
     fn name(self) -> &'static str {
         match self {
             Self::Collections => "collections",
+            Self::Sessions => "sessions",
             Self::Strings => "strings",
         }
     }
@@ -41,6 +45,7 @@ impl Family {
                 &["-t", "set", "-n", "1000000", "-P", "100", "--sequential"],
                 &["-t", "incr", "-n", "1000000", "-P", "100", "--sequential"],
             ],
+            Self::Sessions => &[],
             Self::Collections => &[
                 &["-t", "hset", "-n", "1000000", "-P", "100", "--sequential"],
                 &["-t", "sadd", "-n", "1000000", "-P", "100", "--sequential"],
@@ -52,9 +57,18 @@ impl Family {
 
     /// More of it, written by these commands.
     pub(crate) fn setup(self) -> Vec<Vec<String>> {
-        if self == Self::Strings {
-            return Vec::new();
+        match self {
+            Self::Strings => Vec::new(),
+            // EVAL caches what EVALSHA names, and its reply is a line.
+            Self::Sessions => SCRIPTS
+                .iter()
+                .map(|body| words(&[&["EVAL", *body, "1", "warm"], &SCRIPT_VALUES[..]].concat()))
+                .collect(),
+            Self::Collections => Self::collections(),
         }
+    }
+
+    fn collections() -> Vec<Vec<String>> {
         let mut commands = vec![words(&["XADD", "readers", "1-1", "field", "value"])];
         commands.push(words(&["XGROUP", "CREATE", "readers", "group", "$"]));
         for field in 0..100 {
@@ -83,7 +97,15 @@ const fn load(
         16 => 3_000_000,
         _ => 6_000_000,
     };
-    Workload { name, command, pipeline, requests, family: Family::Strings, arguments }
+    Workload {
+        name,
+        command,
+        pipeline,
+        requests,
+        family: Family::Strings,
+        subscribers: 0,
+        arguments,
+    }
 }
 
 const fn collection(
@@ -93,8 +115,39 @@ const fn collection(
     requests: u64,
     arguments: &'static [&'static str],
 ) -> Workload {
-    Workload { name, command, pipeline, requests, family: Family::Collections, arguments }
+    let family = Family::Collections;
+    Workload { name, command, pipeline, requests, family, subscribers: 0, arguments }
 }
+
+const fn script(
+    name: &'static str,
+    command: &'static str,
+    arguments: &'static [&'static str],
+) -> Workload {
+    let (family, pipeline, requests) = (Family::Sessions, 16, 600_000);
+    Workload { name, command, pipeline, requests, family, subscribers: 0, arguments }
+}
+
+const fn publish(name: &'static str, pipeline: u32, requests: u64) -> Workload {
+    let (family, command) = (Family::Sessions, "PUBLISH to 100");
+    let arguments = &["PUBLISH", "news", "__data__"];
+    Workload { name, command, pipeline, requests, family, subscribers: 100, arguments }
+}
+
+/// The scripts of the loads, which name them by their SHA1: a lock's release, the same with a key that it is
+/// not given, and a token bucket.
+const SCRIPTS: [&str; 3] = [RELEASE, RELEASE_ANY, BUCKET];
+const RELEASE: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) \
+    else return 0 end";
+const RELEASE_ANY: &str = "local key = ARGV[2] if redis.call('get', key) == ARGV[1] then return \
+    redis.call('del', key) else return 0 end";
+const BUCKET: &str = "local rate, capacity, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]) \
+    local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'time') local tokens, time = \
+    tonumber(bucket[1]) or capacity, tonumber(bucket[2]) or now tokens = \
+    math.min(capacity, tokens + (now - time) * rate) local allowed = 0 if tokens >= 1 \
+    then tokens, allowed = tokens - 1, 1 end redis.call('HSET', KEYS[1], 'tokens', \
+    tokens, 'time', now) redis.call('PEXPIRE', KEYS[1], 60000) return allowed";
+const SCRIPT_VALUES: [&str; 3] = ["10", "100", "1000"];
 
 pub(crate) const WORKLOADS: &[Workload] = &[
     load("get_p1", "GET", 1, &["-t", "get"]),
@@ -132,6 +185,31 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         500_000,
         &["XREADGROUP", "GROUP", "group", "me", "COUNT", "1", "STREAMS", "readers", ">"],
     ),
+    script(
+        "script_release",
+        "EVALSHA release",
+        &["EVALSHA", "e9f69f2beb755be68b5e456ee2ce9aadfbc4ebf4", "1", "lock:__rand_int__", "token"],
+    ),
+    script(
+        "script_any",
+        "EVALSHA release, undeclared",
+        &["EVALSHA", "6a9466861c48f48daafe3a3bc5434c8cbff9fd40", "0", "token", "lock:__rand_int__"],
+    ),
+    script(
+        "script_bucket",
+        "EVALSHA token bucket",
+        &[
+            "EVALSHA",
+            "60249bf9297a95f7c076c92e4581204ea8a540e0",
+            "1",
+            "bucket:__rand_int__",
+            "10",
+            "100",
+            "1000",
+        ],
+    ),
+    publish("publish_p1", 1, 20_000),
+    publish("publish_p16", 16, 60_000),
 ];
 
 /// Data whose memory is measured.
@@ -252,7 +330,8 @@ impl Choice {
     /// If a name is no row's and no family's.
     pub(crate) fn new(names: Option<&[String]>) -> Result<Self, String> {
         let rows = WORKLOADS.iter().map(|row| row.name).chain(SHAPES.iter().map(|row| row.name));
-        let known: Vec<&str> = rows.chain(["memory", "speed", "strings", "collections"]).collect();
+        let known: Vec<&str> =
+            rows.chain(["memory", "speed", "strings", "collections", "sessions"]).collect();
         let unknown = names.unwrap_or_default().iter().find(|name| !known.contains(&name.as_str()));
         match unknown {
             Some(name) => Err(format!("--only {name}: known are {}", known.join(" "))),
