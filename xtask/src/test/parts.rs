@@ -43,15 +43,34 @@ pub(crate) const PARTS: &[Part] = &[
     part("redis-py", "redis-py, newest and 5.x", redis_py),
     part("celery", "Celery: broker and results", celery),
     part("rq", "RQ: queues, schedules, stop commands", rq),
+    part("locks", "locks of redis-py, and Redlock over several servers", locks),
+    part("dramatiq", "Dramatiq: broker, results, rate limits", dramatiq),
+    part("channels", "Django Channels: both layers", channels),
     part("ioredis", "ioredis", ioredis),
     part("node-redis", "node-redis", node_redis),
+    part("bullmq", "BullMQ: delays, retries, priorities, rate limits, flows", bullmq),
+    part("bull", "Bull", bull),
+];
+
+/// Beginnings of the names of parts that run programs which `build` makes.
+const NEED_BUILD: [&str; 12] = [
+    "bull",
+    "cases",
+    "celery",
+    "channels",
+    "django",
+    "dramatiq",
+    "ioredis",
+    "locks",
+    "node-redis",
+    "redis-py",
+    "rq",
+    "streams",
 ];
 
 /// Whether a part of that name runs programs that `build` makes.
 pub(crate) fn needs_build(name: &str) -> bool {
-    ["cases", "streams", "django", "redis-py", "celery", "rq", "ioredis", "node-redis"]
-        .iter()
-        .any(|part| name.starts_with(part) || part.starts_with(name))
+    NEED_BUILD.iter().any(|part| name.starts_with(part) || part.starts_with(name))
 }
 
 fn tidy(_: &Plan) -> Result<Count, Skip> {
@@ -179,12 +198,32 @@ fn rq(plan: &Plan) -> Result<Count, Skip> {
     counted(&mut python(plan, "rq_site", None)?)
 }
 
+fn locks(plan: &Plan) -> Result<Count, Skip> {
+    counted(&mut python(plan, "locks", None)?)
+}
+
+fn dramatiq(plan: &Plan) -> Result<Count, Skip> {
+    counted(&mut python(plan, "dramatiq_site", None)?)
+}
+
+fn channels(plan: &Plan) -> Result<Count, Skip> {
+    counted(&mut python(plan, "channels_site", None)?)
+}
+
 fn ioredis(plan: &Plan) -> Result<Count, Skip> {
     counted(&mut node(plan, "ioredis.test.mjs")?)
 }
 
 fn node_redis(plan: &Plan) -> Result<Count, Skip> {
     counted(&mut node(plan, "node-redis.test.mjs")?)
+}
+
+fn bullmq(plan: &Plan) -> Result<Count, Skip> {
+    counted(&mut node(plan, "bullmq.test.mjs")?)
+}
+
+fn bull(plan: &Plan) -> Result<Count, Skip> {
+    counted(&mut node(plan, "bull.test.mjs")?)
 }
 
 fn harness(plan: &Plan) -> Command {
