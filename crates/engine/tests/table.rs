@@ -1,56 +1,19 @@
-//! Tests over the command table: its facts against those of the reference servers, and what every
-//! row must keep to, whatever its arguments.
+//! Tests over the command table: what every row must keep to, whatever its arguments. The server's tests
+//! compare the facts with those of the reference servers.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 
 mod common;
 
+use common::facts::facts;
 use common::{Client, World};
 use engine::command::{Categories, Command, Flags, Origin};
 use engine::commands::{FAMILIES, docs};
-use engine::keys::{Begin, Find, KeySpec};
+use engine::keys::{Begin, Find};
 use engine::table::Entry;
 use proptest::prelude::*;
 use resp::Frame;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Names that are ours alone, or whose rows say more than the reference's.
-const KEYS_OF_OUR_OWN: [&str; 1] = ["debug"];
-
-/// What the reference servers say of one command.
-struct Facts {
-    arity: i32,
-    group: String,
-    since: String,
-    categories: BTreeSet<String>,
-    flags: BTreeSet<String>,
-    keys: Vec<String>,
-    in_redis: bool,
-    in_valkey: bool,
-}
-
-fn facts() -> BTreeMap<String, Facts> {
-    let words = |text: &str, by: &str| -> Vec<String> {
-        text.split(by).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
-    };
-    let lines = include_str!("data/commands.tsv").lines().skip(1);
-    let facts = lines.map(|line| {
-        let columns: Vec<&str> = line.split('\t').collect();
-        let facts = Facts {
-            arity: columns[1].parse().unwrap(),
-            group: columns[2].replace('_', "-"),
-            // Where the two differ, Redis's version stands behind a tilde.
-            since: columns[3].rsplit('~').next().unwrap().to_owned(),
-            categories: words(columns[4], ",").into_iter().collect(),
-            flags: words(columns[5], ",").into_iter().collect(),
-            keys: words(columns[6], "; ").iter().map(|spec| with_sorted_flags(spec)).collect(),
-            in_redis: columns[7] == "1",
-            in_valkey: columns[8] == "1",
-        };
-        (columns[0].to_lowercase(), facts)
-    });
-    facts.collect()
-}
+use std::collections::BTreeSet;
 
 /// Every row with its full name.
 fn rows() -> Vec<(String, &'static Command)> {
@@ -92,48 +55,6 @@ fn elements_stand_behind_the_only_key() {
 }
 
 #[test]
-fn facts_are_those_of_the_reference() {
-    let facts = facts();
-    let mut differences = Vec::new();
-    for (name, row) in rows() {
-        let Some(expected) = facts.get(&name) else {
-            assert!(row.origin == Origin::Ochre, "{name} is unknown to the reference");
-            continue;
-        };
-        let mut compare = |what: &str, own: String, theirs: String| {
-            if own != theirs {
-                differences.push(format!("{name}: {what} is {own}, not {theirs}"));
-            }
-        };
-        compare("arity", row.arity.to_string(), expected.arity.to_string());
-        compare("group", row.group.name().to_owned(), expected.group.clone());
-        compare("since", row.since.to_owned(), expected.since.clone());
-        compare(
-            "categories",
-            format!("{:?}", category_names(row)),
-            format!("{:?}", expected.categories),
-        );
-        compare(
-            "flags",
-            format!("{:?}", flag_names(row)),
-            format!("{:?}", comparable(&expected.flags)),
-        );
-        let origin = match (expected.in_redis, expected.in_valkey) {
-            (true, false) => Origin::Redis,
-            (false, true) => Origin::Valkey,
-            _ => Origin::Both,
-        };
-        compare("origin", format!("{:?}", row.origin), format!("{origin:?}"));
-        if !KEYS_OF_OUR_OWN.contains(&name.as_str()) {
-            let own = row.keys.iter().map(|spec| with_sorted_flags(&spec_text(spec)));
-            let own: Vec<String> = own.collect();
-            compare("keys", format!("{own:?}"), format!("{:?}", expected.keys));
-        }
-    }
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
-}
-
-#[test]
 fn categories_list_their_commands() {
     let world = World::new();
     let mut client = world.client();
@@ -158,52 +79,6 @@ fn categories_list_their_commands() {
             members.map(|(name, _)| name).filter(|name| known.contains(*name)).collect();
         assert_eq!(listed, wanted, "{category}");
     }
-}
-
-fn category_names(row: &Command) -> BTreeSet<String> {
-    row.categories().names().map(str::to_owned).collect()
-}
-
-/// Flags by the reference's names; those that are not shown to clients stand here by hand.
-fn flag_names(row: &Command) -> BTreeSet<String> {
-    let hidden = [
-        (Flags::MAY_REPLICATE, "may_replicate"),
-        (Flags::PROTECTED, "protected"),
-        (Flags::TOUCHES_ARBITRARY_KEYS, "touches_arbitrary_keys"),
-    ];
-    let hidden = hidden.iter().filter(|(flag, _)| row.flags.has(*flag)).map(|(_, name)| *name);
-    let names: BTreeSet<String> = row.flags.names().chain(hidden).map(str::to_owned).collect();
-    comparable(&names)
-}
-
-/// Without what the two reference servers name differently, or what only one of their modes knows.
-fn comparable(flags: &BTreeSet<String>) -> BTreeSet<String> {
-    const LEFT_OUT: [&str; 5] =
-        ["all_dbs", "experimental", "movablekeys", "sentinel", "only_sentinel"];
-    let kept = flags.iter().filter(|flag| !LEFT_OUT.contains(&flag.as_str()));
-    kept.map(|flag| flag.replace("skip_slowlog", "skip_commandlog")).collect()
-}
-
-/// The flags of a key are a set: their order says nothing.
-fn with_sorted_flags(spec: &str) -> String {
-    let Some((place, flags)) = spec.split_once('[') else { return spec.to_owned() };
-    let flags: BTreeSet<&str> = flags.trim_end_matches(']').split('|').collect();
-    format!("{place}{flags:?}")
-}
-
-/// A key spec in the notation of the facts: `@1 range(-1,1,0) [rm|delete]`.
-fn spec_text(spec: &KeySpec) -> String {
-    let begin = match spec.begin {
-        Begin::Index(index) => format!("@{index}"),
-        Begin::Keyword { word, from } => format!("@{}>{from}", word.to_lowercase()),
-        Begin::Unknown => "@?".to_owned(),
-    };
-    let find = match spec.find {
-        Find::Range { last, step, limit } => format!("range({last},{step},{limit})"),
-        Find::Counted { count, first, step } => format!("keynum({count},{first},{step})"),
-        Find::Unknown => "?".to_owned(),
-    };
-    format!("{begin} {find} [{}]", spec.flags.0.join("|").to_lowercase())
 }
 
 #[test]

@@ -82,21 +82,42 @@ const SUBCOMMANDS: &[Command] = &[
     Command {
         name: "pause",
         arity: -3,
-        flags: ANYTIME.with(Flags::ADMIN),
+        flags: SHOWING.with(Flags::ADMIN),
         reach: Reach::All,
         since: "3.0.0",
         run: pause,
         ..ROW
     },
-    Command { name: "reply", arity: 3, flags: ANYTIME, since: "3.2.0", run: reply, ..ROW },
+    Command {
+        name: "reply",
+        arity: 3,
+        flags: ANYTIME.with(Flags::NO_MULTI),
+        since: "3.2.0",
+        run: reply,
+        ..ROW
+    },
     Command { name: "setinfo", arity: 4, since: "7.2.0", run: setinfo, ..ROW },
     Command { name: "setname", arity: 3, since: "2.6.9", run: setname, ..ROW },
-    Command { name: "tracking", arity: -3, since: "6.0.0", run: tracking::tracking, ..ROW },
-    Command { name: "trackinginfo", arity: 2, since: "6.2.0", run: tracking::trackinginfo, ..ROW },
+    Command {
+        name: "tracking",
+        arity: -3,
+        flags: SHOWING,
+        since: "6.0.0",
+        run: tracking::tracking,
+        ..ROW
+    },
+    Command {
+        name: "trackinginfo",
+        arity: 2,
+        flags: SHOWING,
+        since: "6.2.0",
+        run: tracking::trackinginfo,
+        ..ROW
+    },
     Command {
         name: "unblock",
         arity: -3,
-        flags: ANYTIME.with(Flags::ADMIN),
+        flags: SHOWING.with(Flags::ADMIN),
         since: "5.0.0",
         run: unblock,
         ..ROW
@@ -104,7 +125,7 @@ const SUBCOMMANDS: &[Command] = &[
     Command {
         name: "unpause",
         arity: 2,
-        flags: ANYTIME.with(Flags::ADMIN),
+        flags: SHOWING.with(Flags::ADMIN),
         reach: Reach::All,
         since: "6.2.0",
         run: unpause,
