@@ -16,7 +16,8 @@ pub mod layout;
 pub mod types;
 // Shards, databases, deadlines.
 pub mod keyspace;
-// One number for everything that is stored.
+// Values as bytes, for files and for DUMP.
+pub mod rdb;
 
 pub use keyspace::database::{Database, Edited, Live, Passed};
 pub use keyspace::shard::Shard;

@@ -91,6 +91,11 @@ impl Pending {
         (self.owner != NOBODY).then_some(self.owner)
     }
 
+    /// Its place among those that were given back, if it was.
+    pub fn nack_number(self) -> Option<u64> {
+        (self.owner == NOBODY).then_some(self.time)
+    }
+
     /// When it was delivered last, in Unix milliseconds; 0 after a nack.
     pub fn delivered_ms(self) -> u64 {
         if self.owner == NOBODY { 0 } else { self.time }

@@ -128,6 +128,11 @@ impl Producers {
         self.forget_silent(now_ms);
     }
 
+    /// Sets how many entries were added with an iid, and how many were found to be sent again.
+    pub fn set_counts(&mut self, added: u64, duplicates: u64) {
+        (self.added, self.duplicates) = (added, duplicates);
+    }
+
     /// Takes those away, of a few, who have sent nothing for so long that nothing is remembered.
     fn forget_silent(&mut self, now_ms: u64) {
         for _ in 0..LOOKED_AT {
@@ -158,6 +163,32 @@ impl Producers {
     /// How many iids of a producer are remembered.
     pub fn iids_max(&self) -> u32 {
         self.iids_max
+    }
+
+    /// How many producers there are, silent ones too.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Visits every producer with the iids that are remembered, the oldest first, until `visit`
+    /// fails.
+    pub fn each<E>(
+        &self,
+        mut visit: impl FnMut(&[u8], Vec<(&[u8], Id)>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (name, producer) in self.by_name.iter() {
+            let sent = producer.by_number.iter().filter_map(|(_, iid)| {
+                let sent = producer.by_iid.get(iid.bytes())?;
+                Some((iid.bytes(), sent.id))
+            });
+            visit(name.bytes(), sent.collect())?;
+        }
+        Ok(())
     }
 
     /// How many producers are remembered now, and how many iids of all of them.
