@@ -81,6 +81,11 @@ impl<'c, 'e> Ctx<'c, 'e> {
         self.waiter.is_none() || self.data.holds(key.hash)
     }
 
+    /// Whether the call is made once more, for a client that waits in it.
+    pub fn is_made_again(&self) -> bool {
+        self.waiter.is_some()
+    }
+
     /// Has the client wait, because its call found nothing: see [`blocking`](crate::blocking). The call is made again,
     /// on its behalf, when one of the keys is ready. `false`: nobody waits inside EXEC and scripts.
     #[must_use]

@@ -18,6 +18,8 @@ pub struct Differences {
     /// Whether CLIENT LIST and KILL say of an id that is no number that the syntax is wrong, and
     /// refuse those that no client can have.
     pub client_ids_are_checked: bool,
+    /// Whether the digest of a hash shows which fields have a deadline.
+    pub digest_marks_fields: bool,
     /// Whether the error of a script names the script beside the line.
     pub errors_show_script: bool,
     /// Whether a call with FIELDS looks for that word first and for the key later, and says what is
@@ -60,6 +62,7 @@ pub struct Differences {
 static REDIS: Differences = Differences {
     asks_for_password_first: false,
     client_ids_are_checked: false,
+    digest_marks_fields: true,
     errors_show_script: true,
     finds_fields_first: false,
     hello_server: "redis",
@@ -83,6 +86,7 @@ static REDIS: Differences = Differences {
 static VALKEY: Differences = Differences {
     asks_for_password_first: true,
     client_ids_are_checked: true,
+    digest_marks_fields: false,
     errors_show_script: false,
     finds_fields_first: true,
     hello_server: "valkey",

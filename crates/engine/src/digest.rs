@@ -6,6 +6,7 @@
 //! and its value, and adds a mark if it has a deadline; a database adds the digests of its entries.
 
 use crate::data::Data;
+use crate::dialect::Dialect;
 use base::numbers::{FloatBuffer, IntegerBuffer};
 use sha1_smol::Sha1;
 use store::types::hash::{self, LargeHash};
@@ -24,7 +25,7 @@ pub struct Digest([u8; 20]);
 
 impl Digest {
     /// Of everything in all databases. The caller stands alone behind the gate.
-    pub fn of_keyspace(data: &mut Data<'_>) -> Self {
+    pub fn of_keyspace(data: &mut Data<'_>, dialect: Dialect) -> Self {
         let mut digest = Self::default();
         let shards = data.keyspace().locks().len() as u32;
         for db in 0..data.keyspace().databases() {
@@ -34,7 +35,7 @@ impl Digest {
                 let mut cursor = 0;
                 loop {
                     cursor = database.scan(cursor, ENTRIES_PER_STEP, |entry| {
-                        entries.exclusive_or(&Self::of_entry(entry).0);
+                        entries.exclusive_or(&Self::of_entry(entry, dialect).0);
                         count += 1;
                     });
                     if cursor == 0 {
@@ -51,9 +52,9 @@ impl Digest {
     }
 
     /// Of one value, with the mark of a deadline.
-    pub fn of_value(entry: EntryRef<'_>) -> Self {
+    pub fn of_value(entry: EntryRef<'_>, dialect: Dialect) -> Self {
         let mut digest = Self::default();
-        digest.mix_value(entry);
+        digest.mix_value(entry, dialect);
         digest
     }
 
@@ -63,26 +64,26 @@ impl Digest {
     }
 
     /// What an entry contributes to its database's digest.
-    fn of_entry(entry: EntryRef<'_>) -> Self {
+    fn of_entry(entry: EntryRef<'_>, dialect: Dialect) -> Self {
         let mut digest = Self::default();
         digest.mix(entry.key());
-        digest.mix_value(entry);
+        digest.mix_value(entry, dialect);
         let mut sum = Self::default();
         sum.add(&digest.0);
         sum
     }
 
-    fn mix_value(&mut self, entry: EntryRef<'_>) {
+    fn mix_value(&mut self, entry: EntryRef<'_>, dialect: Dialect) {
         self.mix(&type_number(entry.kind()).to_be_bytes());
         match entry.kind() {
             Kind::String => self.mix(entry.string().bytes()),
-            // Families add their types here as they come.
             Kind::Hash => {
+                let marks_fields = dialect.differences().digest_marks_fields;
                 for (field, value, deadline) in hash::iter_timed(entry.form::<LargeHash>()) {
                     let mut pair = Self::default();
                     pair.mix(field);
                     pair.mix(value);
-                    if deadline.is_some() {
+                    if deadline.is_some() && marks_fields {
                         pair.add(b"!!hexpire!!");
                     }
                     self.add(&pair.0);

@@ -39,6 +39,7 @@ pub enum CommandError {
     BitopTwoSources(&'static str),
     BoundsCrossed,
     BoxNegative,
+    BusyKey,
     BusyScript,
     CallLogType,
     ClientDatabase {
@@ -90,6 +91,7 @@ pub enum CommandError {
     FieldsInvalid,
     FieldsMissing,
     FirstDatabaseIndexInvalid,
+    FrequencyRange,
     GeoAnyWithoutCount,
     GeoCenterMissing(Box<str>),
     GeoCountNotPositive,
@@ -108,6 +110,7 @@ pub enum CommandError {
     HyperLogLogSelfTest,
     HyperLogLogSubcommand(Box<str>),
     HyperLogLogType,
+    IdleTimeNegative,
     ImportModeOff,
     IncrementInfinite,
     IncrementNotFinite,
@@ -123,6 +126,12 @@ pub enum CommandError {
     LimitNegative,
     LruNotSelected,
     MaxlenNegative,
+    /// MIGRATE could not do this with its target.
+    MigrateFailed(&'static str),
+    MigrateKeysAndKey,
+    /// What MIGRATE's target has answered.
+    MigrateRefused(Box<str>),
+    MigrateUnreachable,
     MonitorInTransaction,
     MonitorTouchesKeys,
     MultiInsideMulti,
@@ -159,6 +168,10 @@ pub enum CommandError {
     OutOfRangeLong,
     OutOfRangePositive,
     PauseMode,
+    /// A dumped value whose bytes make no sense.
+    PayloadFormat,
+    /// A dumped value of a version that is not known, or with a wrong checksum.
+    PayloadFrame,
     PlaceInvalid(Box<str>),
     /// What was searched around is no member.
     PlaceMissing(Box<str>),
@@ -218,6 +231,7 @@ pub enum CommandError {
     TimeoutNotFloat,
     TimeoutOutOfRange,
     Tracking(TrackingError),
+    TtlNegative,
     TypeUnknown(Box<str>),
     UnblockReason,
     Unblocked,
@@ -275,6 +289,16 @@ impl CommandError {
             }
             Self::BitopSingleSource => "ERR BITOP NOT must be called with a single source key.",
             Self::BoundsCrossed => "ERR LBOUND can't be greater than UBOUND",
+            Self::MigrateKeysAndKey => {
+                "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
+            }
+            Self::MigrateUnreachable => "IOERR error or timeout connecting to the client",
+            Self::BusyKey => "BUSYKEY Target key name already exists.",
+            Self::FrequencyRange => "ERR Invalid FREQ value, must be >= 0 and <= 255",
+            Self::IdleTimeNegative => "ERR Invalid IDLETIME value, must be >= 0",
+            Self::PayloadFormat => "ERR Bad data format",
+            Self::PayloadFrame => "ERR DUMP payload version or checksum are wrong",
+            Self::TtlNegative => "ERR Invalid TTL value, must be >= 0",
             Self::BusyScript => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
@@ -579,6 +603,12 @@ impl CommandError {
                  RESET are allowed in this context"
             ),
             Self::NoSamples(event) => format!("ERR No samples available for event '{event}'"),
+            Self::MigrateFailed(what) => {
+                format!("IOERR error or timeout {what} to target instance")
+            }
+            Self::MigrateRefused(answer) => {
+                format!("ERR Target instance replied with error: {answer}")
+            }
             Self::TypeUnknown(name) => format!("ERR unknown type name '{name}'"),
             Self::UnknownCommand(rest) => {
                 format!("ERR unknown command {}", String::from_utf8_lossy(rest))

@@ -79,6 +79,7 @@ pub const PERSIST: Event = event(b'g', "persist");
 pub const PFADD: Event = event(b'$', "pfadd");
 pub const RENAME_FROM: Event = event(b'g', "rename_from");
 pub const RENAME_TO: Event = event(b'g', "rename_to");
+pub const RESTORE: Event = event(b'g', "restore");
 pub const RPOP: Event = event(b'l', "rpop");
 pub const RPUSH: Event = event(b'l', "rpush");
 pub const SADD: Event = event(b's', "sadd");

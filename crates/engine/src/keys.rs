@@ -54,6 +54,8 @@ pub const RW_ACCESS_UPDATE: KeyFlags = KeyFlags(&["RW", "access", "update"]);
 pub const RW_ACCESS_UPDATE_VARIABLE: KeyFlags =
     KeyFlags(&["RW", "access", "update", "variable_flags"]);
 pub const RW_ACCESS_DELETE: KeyFlags = KeyFlags(&["RW", "access", "delete"]);
+pub const RW_ACCESS_DELETE_INCOMPLETE: KeyFlags =
+    KeyFlags(&["RW", "access", "delete", "incomplete"]);
 pub const RW_DELETE_VARIABLE: KeyFlags = KeyFlags(&["RW", "delete", "variable_flags"]);
 pub const RW_INSERT: KeyFlags = KeyFlags(&["RW", "insert"]);
 pub const OW_UPDATE: KeyFlags = KeyFlags(&["OW", "update"]);

@@ -71,6 +71,11 @@ impl<'e> Frequency<'e> {
         self.clock(counter.saturating_add(u8::from(counts)))
     }
 
+    /// The access clock of a key that was used now, and whose counter is this.
+    pub fn counted(self, counter: u8) -> u32 {
+        self.clock(counter)
+    }
+
     /// The counter as it is now, after its decay.
     pub fn counter(self, clock: u32) -> u8 {
         let (then, counter) = ((clock >> 8) as u16, clock as u8);

@@ -5,6 +5,7 @@ use crate::dialect::Dialect;
 use crate::events::Classes;
 use crate::lfu::Frequency;
 use crate::moments::Moments;
+use store::rdb::{Family, Target};
 use store::types::limits::Limits;
 
 /// What the server's configuration means to the engine.
@@ -20,6 +21,8 @@ pub struct Settings {
     pub call_logs: CallLogLimits,
     /// Whether new users may use all channels.
     pub channels_by_default: bool,
+    /// Whether strings are compressed in snapshots and by DUMP.
+    pub compresses_dumps: bool,
     /// Number of databases that SELECT knows.
     pub databases: usize,
     /// Whether DEBUG may be used.
@@ -99,6 +102,16 @@ impl MemoryPolicy {
 }
 
 impl Settings {
+    /// For whom DUMP and MIGRATE write values: for any server that knows the newest things of this
+    /// dialect's family.
+    pub fn dump_target(&self) -> Target {
+        let family = match self.dialect {
+            Dialect::Redis => Family::Redis,
+            Dialect::Valkey => Family::Valkey,
+        };
+        Target { family, version: None, compresses: self.compresses_dumps }
+    }
+
     /// How uses are counted at `now_ms`, if the policy wants frequencies.
     #[inline]
     pub(crate) fn frequency<'e>(&self, moments: &'e Moments, now_ms: u64) -> Option<Frequency<'e>> {
@@ -116,6 +129,7 @@ impl Default for Settings {
             busy_reply_threshold_ms: 5000,
             call_logs: CallLogLimits::default(),
             channels_by_default: false,
+            compresses_dumps: true,
             databases: 16,
             debug_access: Access::Nobody,
             dialect: Dialect::Redis,

@@ -10,6 +10,7 @@ use crate::commands::client::line::{self, Viewer};
 use crate::config::value::os_reason;
 use crate::config::{Config, Settings, replace_file};
 use crate::log::{self, Level};
+use crate::migration::Migrations;
 use crate::process;
 use crate::reclaimer::Reclaimer;
 use crate::shutdown::Shutdown;
@@ -39,6 +40,8 @@ pub struct ServerHost {
     pub shutdown: Arc<Shutdown>,
     pub started: Started,
     pub reclaimer: Arc<Reclaimer>,
+    /// Keys on their way to other servers.
+    pub migrations: Migrations,
     /// Who listens; nobody in a server without sockets.
     pub acceptor: OnceLock<Arc<AcceptorSwitch>>,
     settings: ArcSwap<Settings>,
@@ -103,6 +106,7 @@ impl ServerHost {
             shutdown: Arc::default(),
             started,
             reclaimer,
+            migrations: Migrations::default(),
             acceptor: OnceLock::new(),
             settings,
             expires_actively: AtomicBool::new(true),

@@ -27,6 +27,7 @@ pub mod worker;
 pub mod acceptor;
 pub mod cron;
 pub mod listeners;
+pub mod migration;
 pub mod reclaimer;
 pub mod spares;
 pub mod watcher;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use harness::case::record::{Extent, record};
 use harness::case::{self, CaseFile};
+use harness::dumps;
 use harness::streams;
 use harness::target::Target;
 use harness::target::launch::Server;
@@ -32,6 +33,18 @@ enum Task {
         /// Only files whose path contains this.
         #[arg(long, default_value = "")]
         filter: String,
+    },
+    /// Carry values from one server to another and back, by DUMP and RESTORE.
+    Dumps {
+        #[arg(long)]
+        server: PathBuf,
+        #[arg(long)]
+        reference: PathBuf,
+        /// The seed of the first value; the next ones follow it.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, default_value_t = 400)]
+        count: u64,
     },
     /// Fill in the replies that case files lack.
     Record {
@@ -63,6 +76,12 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Cases { server, engine: _, dialect, filter } => {
             run_cases(server.as_deref(), dialect, &filter)
+        }
+        Task::Dumps { server, reference, seed, count } => {
+            dumps::run(&dumps::Plan { server, reference, seed, count }).map(|count| {
+                println!("{} passed, {} failed, 0 skipped", count.passed, count.failed);
+                count.failed == 0
+            })
         }
         Task::Record { server, rewrite, files } => {
             let extent = if rewrite { Extent::Wrong } else { Extent::Missing };

@@ -39,6 +39,7 @@ pub(crate) const PARTS: &[Part] = &[
     part("cases-dialect", "case files on the server in dialect valkey", cases_dialect),
     part("cases-reference", "case files on the reference server", cases_reference),
     part("streams", "random command streams on the server and on the reference", streams),
+    part("dumps", "values from server to reference and back", dumps),
     part("django", "a Django site: cache and sessions", django),
     part("redis-py", "redis-py, newest and 5.x", redis_py),
     part("celery", "Celery: broker and results", celery),
@@ -53,13 +54,14 @@ pub(crate) const PARTS: &[Part] = &[
 ];
 
 /// Beginnings of the names of parts that run programs which `build` makes.
-const NEED_BUILD: [&str; 12] = [
+const NEED_BUILD: [&str; 13] = [
     "bull",
     "cases",
     "celery",
     "channels",
     "django",
     "dramatiq",
+    "dumps",
     "ioredis",
     "locks",
     "node-redis",
@@ -175,6 +177,14 @@ const STREAMS_SEED: u64 = 1;
 fn streams(plan: &Plan) -> Result<Count, Skip> {
     let mut command = harness(plan);
     command.arg("streams").arg("--server").arg(plan.server()?);
+    command.arg("--reference").arg(plan.reference()?);
+    command.args(["--seed", &plan.options.seed.unwrap_or(STREAMS_SEED).to_string()]);
+    counted(&mut command)
+}
+
+fn dumps(plan: &Plan) -> Result<Count, Skip> {
+    let mut command = harness(plan);
+    command.arg("dumps").arg("--server").arg(plan.server()?);
     command.arg("--reference").arg(plan.reference()?);
     command.args(["--seed", &plan.options.seed.unwrap_or(STREAMS_SEED).to_string()]);
     counted(&mut command)

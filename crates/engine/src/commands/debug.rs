@@ -86,7 +86,7 @@ fn reach(argv: Argv<'_>) -> Reach {
 
 /// `DEBUG DIGEST` → fingerprint of all data. O(data).
 fn digest(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let digest = Digest::of_keyspace(ctx.data);
+    let digest = Digest::of_keyspace(ctx.data, ctx.settings.dialect);
     ctx.reply.simple(&digest.to_hex());
     Ok(())
 }
@@ -94,9 +94,11 @@ fn digest(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `DEBUG DIGEST-VALUE [key …]` → fingerprints of their values. O(values).
 fn digest_value(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.reply.array(ctx.argv.len() - 2);
+    let dialect = ctx.settings.dialect;
     for bytes in ctx.argv.iter().skip(2) {
         let key = ctx.free_key(bytes);
-        let digest = ctx.data.peek(key).map(Digest::of_value).unwrap_or_default();
+        let digest = ctx.data.peek(key).map(|entry| Digest::of_value(entry, dialect));
+        let digest = digest.unwrap_or_default();
         ctx.reply.simple(&digest.to_hex());
     }
     Ok(())

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod config;
 pub mod info;
+pub mod migrate;
 pub mod server;
 
 use crate::clients::record::ClientRecord;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 /// The server's own families.
 pub const FAMILIES: &[&[Command]] =
-    &[client::COMMANDS, config::COMMANDS, info::COMMANDS, server::COMMANDS];
+    &[client::COMMANDS, config::COMMANDS, info::COMMANDS, migrate::COMMANDS, server::COMMANDS];
 
 /// The server behind the host.
 pub(crate) fn host<'e>(ctx: &Ctx<'_, 'e>) -> Result<&'e ServerHost, CommandError> {

@@ -143,6 +143,7 @@ pub struct Settings {
     pub maxmemory_samples: u32,
 
     pub appendonly: bool,
+    pub rdbcompression: bool,
     pub save: Vec<SavePoint>,
 
     /// How large values may be in their small forms.
@@ -180,6 +181,7 @@ impl Settings {
             busy_reply_threshold_ms: self.busy_reply_threshold_ms,
             call_logs: self.call_logs(),
             channels_by_default: self.acl_pubsub_default,
+            compresses_dumps: self.rdbcompression,
             databases: usize::try_from(self.databases).unwrap_or(usize::MAX),
             debug_access: self.enable_debug_command,
             dialect: self.dialect,
@@ -276,6 +278,7 @@ impl Settings {
             maxmemory_policy: read.policy("maxmemory-policy"),
             maxmemory_samples: read.number("maxmemory-samples"),
             appendonly: read.flag("appendonly"),
+            rdbcompression: read.flag("rdbcompression"),
             save: read.save_points("save"),
             limits: limits(&read),
             busy_reply_threshold_ms: read.number("busy-reply-threshold"),

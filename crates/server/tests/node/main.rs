@@ -5,6 +5,7 @@
 mod client;
 mod clients_memory;
 mod eviction;
+mod migrate;
 mod monitors;
 mod program;
 mod pubsub;

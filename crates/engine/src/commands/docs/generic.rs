@@ -3,6 +3,21 @@
 use super::Doc;
 use super::argument::{Argument, block, integer, key, one_of, pattern, string, unix_time, word};
 
+const MIGRATE_AUTHENTICATION: &[Argument] = &[
+    string("auth").after("AUTH").since("4.0.7"),
+    block("auth2", &[string("username"), string("password")]).after("AUTH2").since("6.0.0"),
+];
+const RESTORE_HISTORY: &[(&str, &str)] =
+    &[("3.0.0", "The word `REPLACE`."), ("5.0.0", "The words `ABSTTL`, `IDLETIME` and `FREQ`.")];
+const RESTORE_ARGUMENTS: &[Argument] = &[
+    key("key", 0),
+    integer("ttl"),
+    string("serialized-value"),
+    word("replace", "REPLACE").optional().since("3.0.0"),
+    word("absttl", "ABSTTL").optional().since("5.0.0"),
+    integer("seconds").after("IDLETIME").optional().since("5.0.0"),
+    integer("frequency").after("FREQ").optional().since("5.0.0"),
+];
 const SORT_COMPLEXITY: &str = "O(N+M*log(M)) in the elements and those returned";
 const SORT_BY: Argument =
     Argument { key_spec: Some(1), ..pattern("by-pattern").after("BY").optional() };
@@ -34,6 +49,14 @@ pub(super) const DOCS: &[Doc] = &[
         complexity: "O(N) in the keys; the memory of large values is freed elsewhere",
         tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
         arguments: &[key("key", 0).multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "dump",
+        summary: "Returns a value as bytes for RESTORE.",
+        complexity: "O(N) in the bytes of the value",
+        tips: &["nondeterministic_output"],
+        arguments: &[key("key", 0)],
         ..Doc::NEW
     },
     Doc {
@@ -89,6 +112,30 @@ pub(super) const DOCS: &[Doc] = &[
         complexity: "O(N) in the keys of the database, in slices that hold nobody up",
         tips: &["request_policy:all_shards", "nondeterministic_output_order"],
         arguments: &[pattern("pattern")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "migrate",
+        summary: "Moves keys to another server.",
+        complexity: "O(N) in the bytes of the values",
+        history: &[
+            ("3.0.0", "The words `COPY` and `REPLACE`."),
+            ("3.0.6", "Several keys after `KEYS`."),
+            ("4.0.7", "A password after `AUTH`."),
+            ("6.0.0", "A user's name and password after `AUTH2`."),
+        ],
+        tips: &["nondeterministic_output"],
+        arguments: &[
+            string("host"),
+            integer("port"),
+            one_of("key-selector", &[key("key", 0), word("empty-string", "\"\"")]),
+            integer("destination-db"),
+            integer("timeout"),
+            word("copy", "COPY").optional().since("3.0.0"),
+            word("replace", "REPLACE").optional().since("3.0.0"),
+            one_of("authentication", MIGRATE_AUTHENTICATION).optional(),
+            key("keys", 1).after("KEYS").optional().multiple().since("3.0.6"),
+        ],
         ..Doc::NEW
     },
     Doc {
@@ -201,6 +248,22 @@ pub(super) const DOCS: &[Doc] = &[
         summary: "Gives a key another name, if no key has it.",
         history: &[("3.2.0", "No error if both names are the same.")],
         arguments: &[key("key", 0), key("newkey", 1)],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "restore",
+        summary: "Makes a key of what DUMP has returned.",
+        complexity: "O(N) in the bytes of the value; O(N*log(N)) in the members of a sorted set",
+        history: RESTORE_HISTORY,
+        arguments: RESTORE_ARGUMENTS,
+        ..Doc::NEW
+    },
+    Doc {
+        name: "restore-asking",
+        summary: "Makes a key of what DUMP has returned, for a cluster that moves it here.",
+        complexity: "O(N) in the bytes of the value; O(N*log(N)) in the members of a sorted set",
+        history: RESTORE_HISTORY,
+        arguments: RESTORE_ARGUMENTS,
         ..Doc::NEW
     },
     Doc {

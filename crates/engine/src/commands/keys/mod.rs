@@ -1,5 +1,6 @@
 //! Keys, whatever they hold: DEL, EXPIRE, RENAME, SCAN, OBJECT and their relatives.
 
+mod dump;
 mod expire;
 mod object;
 mod rename;
@@ -11,6 +12,7 @@ use crate::commands::common::kind;
 use crate::context::Ctx;
 use crate::events;
 use crate::keys::{self, KeySpec};
+use dump::{dump, restore};
 use expire::{expire, expireat, expiretime, persist, pexpire, pexpireat, pexpiretime, pttl, ttl};
 use object::{encoding, freq, help, idletime, refcount};
 use rename::{copy, move_, rename, renamenx};
@@ -36,6 +38,14 @@ const READ_KEY: &[KeySpec] = &[KeySpec::at(1, keys::RO_ACCESS)];
 
 const SETS_DEADLINE: Command = Command { arity: -3, flags: WRITE_FAST, keys: DEADLINE_KEY, ..ROW };
 const READS_DEADLINE: Command = Command { arity: 2, flags: READ_FAST, keys: READ_KEY, ..ROW };
+const RESTORES: Command = Command {
+    arity: -4,
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    keys: &[KeySpec::at(1, keys::OW_UPDATE)],
+    acl: Categories::KEYSPACE.with(Categories::DANGEROUS),
+    run: restore,
+    ..ROW
+};
 const SORTS: Command = Command {
     arity: -2,
     reach: Reach::ByArguments(sort::reach),
@@ -58,6 +68,15 @@ pub(crate) const COMMANDS: &[Command] = &[
         ..ROW
     },
     Command { name: "del", arity: -2, flags: Flags::WRITE, keys: DELETED_KEYS, run: del, ..ROW },
+    Command {
+        name: "dump",
+        arity: 2,
+        flags: READ,
+        keys: READ_KEY,
+        since: "2.6.0",
+        run: dump,
+        ..ROW
+    },
     Command {
         name: "exists",
         arity: -2,
@@ -123,6 +142,14 @@ pub(crate) const COMMANDS: &[Command] = &[
         keys: &[KeySpec::at(1, keys::RW_ACCESS_DELETE), KeySpec::at(2, keys::OW_INSERT)],
         run: renamenx,
         ..ROW
+    },
+    Command { name: "restore", since: "2.6.0", ..RESTORES },
+    Command {
+        name: "restore-asking",
+        flags: RESTORES.flags.with(Flags::ASKING),
+        group: Group::Server,
+        since: "3.0.0",
+        ..RESTORES
     },
     Command {
         name: "scan",

@@ -65,7 +65,7 @@ pub(super) const ROWS: &[Row] = &[
         .only(Listed::Valkey)
         .kept(),
     flag("rdbchecksum", "yes").doc("End snapshots with a checksum.").immutable().kept(),
-    flag("rdbcompression", "yes").doc("Compress strings in snapshots.").kept(),
+    flag("rdbcompression", "yes").doc("Compress strings in snapshots and dumps."),
     choice("sanitize-dump-payload", &["no", "yes", "clients"], "no")
         .doc("Whether dumped values are checked in depth.")
         .only(Listed::Redis)
