@@ -13,7 +13,8 @@
 //!
 //! The layers, from the ground: [`Reader`] and [`Writer`] know lengths, strings and numbers;
 //! [`packed`] walks over packed forms; [`Value`] is one value without its key; [`payload`] frames it
-//! for DUMP.
+//! for DUMP;
+//! [`file`] puts many behind one another.
 //!
 //! **Nothing that is read is trusted.** A length is believed only as far as bytes follow it: buffers
 //! grow with what has arrived, a number of elements reserves nothing, and a compressed string cannot
@@ -26,6 +27,7 @@
 //! have given type 22 to different things, so a type code means something only with its version.
 
 mod error;
+pub mod file;
 mod lzf;
 pub mod packed;
 pub mod payload;
