@@ -78,6 +78,15 @@ pub fn arity(entry: &Entry, argv: Argv<'_>) -> Outcome {
     Err(CommandError::WrongArity(entry.full_name.clone()))
 }
 
+/// Refuses what may not run before all data is there.
+#[inline]
+pub fn loading(engine: &Engine, settings: &Settings, entry: &Entry) -> Outcome {
+    if !engine.loading.is_on() || entry.row.flags.has(Flags::LOADING) {
+        return Ok(());
+    }
+    Err(CommandError::Loading(settings.dialect.differences().product))
+}
+
 /// Whether a pause holds this call.
 pub fn is_paused(engine: &Engine, session: &Session, entry: &Entry) -> bool {
     let paused = engine.pause.paused();

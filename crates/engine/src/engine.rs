@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::data::Reclaim;
 use crate::keyspace::Keyspace;
 use crate::latency::{Event, Spikes};
+use crate::loading::Loading;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
@@ -53,6 +54,7 @@ pub struct Engine {
     pub spikes: Spikes,
     pub monitors: Monitors,
     pub tracking: Tracking,
+    pub loading: Loading,
     pub(crate) reclaim: Box<dyn Reclaim + Send + Sync>,
     pub(crate) seed: u64,
     settings: ArcSwap<Settings>,
@@ -88,6 +90,7 @@ impl Engine {
             spikes: Spikes::default(),
             monitors: Monitors::default(),
             tracking: Tracking::default(),
+            loading: Loading::default(),
             reclaim: parts.reclaim,
             seed: parts.seed,
             settings: ArcSwap::from_pointee(parts.settings),

@@ -124,6 +124,8 @@ pub enum CommandError {
     LcsWrongType,
     LfuNotSelected,
     LimitNegative,
+    /// What the product is called that is loading.
+    Loading(&'static str),
     LruNotSelected,
     MaxlenNegative,
     /// MIGRATE could not do this with its target.
@@ -188,6 +190,7 @@ pub enum CommandError {
     RankZero,
     ReplyTooLarge,
     SameObject,
+    SaveFailed,
     ScanNoValues,
     ScoreNotANumber,
     Script(Box<str>),
@@ -218,6 +221,7 @@ pub enum CommandError {
     ScriptUnknownCommand,
     ScriptWrongArity,
     SecondDatabaseIndexInvalid,
+    ShutdownFailed,
     SortScoreInvalid,
     Stream(StreamError),
     StringTooLarge,
@@ -293,6 +297,8 @@ impl CommandError {
                 "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
             }
             Self::MigrateUnreachable => "IOERR error or timeout connecting to the client",
+            Self::SaveFailed => "ERR",
+            Self::ShutdownFailed => "ERR Errors trying to SHUTDOWN. Check logs.",
             Self::BusyKey => "BUSYKEY Target key name already exists.",
             Self::FrequencyRange => "ERR Invalid FREQ value, must be >= 0 and <= 255",
             Self::IdleTimeNegative => "ERR Invalid IDLETIME value, must be >= 0",
@@ -603,6 +609,9 @@ impl CommandError {
                  RESET are allowed in this context"
             ),
             Self::NoSamples(event) => format!("ERR No samples available for event '{event}'"),
+            Self::Loading(product) => {
+                format!("LOADING {product} is loading the dataset in memory")
+            }
             Self::MigrateFailed(what) => {
                 format!("IOERR error or timeout {what} to target instance")
             }

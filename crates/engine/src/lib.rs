@@ -21,6 +21,7 @@ pub mod call_log;
 pub mod keyspace;
 pub mod latency;
 pub mod lfu;
+pub mod loading;
 mod moments;
 pub mod monitors;
 pub mod pause;

@@ -380,6 +380,10 @@ impl<'e> Executor<'e> {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
         }
+        if let Err(error) = admit::loading(self.engine, &self.settings, entry) {
+            self.refuse(session, Some(entry), error, reply);
+            return Flow::Done;
+        }
         if admit::is_paused(self.engine, session, entry) && self.engine.pause.wait(session.token) {
             self.withdraw(session);
             return Flow::Suspended { retry_at: None };

@@ -11,6 +11,7 @@ use crate::config::value::os_reason;
 use crate::config::{Config, Settings, replace_file};
 use crate::log::{self, Level};
 use crate::migration::Migrations;
+use crate::persistence::Snapshots;
 use crate::process;
 use crate::reclaimer::Reclaimer;
 use crate::shutdown::Shutdown;
@@ -40,6 +41,7 @@ pub struct ServerHost {
     pub shutdown: Arc<Shutdown>,
     pub started: Started,
     pub reclaimer: Arc<Reclaimer>,
+    pub snapshots: Snapshots,
     /// Keys on their way to other servers.
     pub migrations: Migrations,
     /// Who listens; nobody in a server without sockets.
@@ -104,6 +106,7 @@ impl ServerHost {
             registry,
             statistics,
             shutdown: Arc::default(),
+            snapshots: Snapshots::new(started.wall_ms),
             started,
             reclaimer,
             migrations: Migrations::default(),

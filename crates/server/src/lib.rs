@@ -16,6 +16,7 @@ pub mod warnings;
 pub mod change;
 pub mod commands;
 pub mod host;
+pub mod persistence;
 pub mod server;
 pub mod shutdown;
 pub mod statistics;

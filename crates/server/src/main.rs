@@ -1,7 +1,10 @@
 //! Starts Ochre: reads the configuration, starts a node, waits for the end.
 
+use base::clock::Clock;
+use server::clock::MachineClock;
 use server::config::apply::{self, Detached};
 use server::config::{Config, Invocation, LoadError, Machine, Sources, command_line, dialect};
+use server::persistence::{check, load};
 use server::signals::SignalThread;
 use server::start::{Node, Options};
 use server::sys::title::TitleArea;
@@ -19,11 +22,16 @@ fn main() -> ExitCode {
     let program = String::from_utf8_lossy(&words.next().unwrap_or_default()).into_owned();
     let arguments: Vec<Vec<u8>> = words.collect();
     let dialect = dialect::from_program(&program).unwrap_or_default();
-    let (text, code) = match command_line::parse(&arguments) {
+    let (text, code) = match command_line::parse(&program, &arguments) {
         Invocation::Run(sources) => return run(&program, &sources),
         Invocation::Help => (command_line::usage(&program), ExitCode::SUCCESS),
         Invocation::Version => (command_line::version_line(dialect), ExitCode::SUCCESS),
         Invocation::Refused(reason) => (reason, ExitCode::FAILURE),
+        Invocation::CheckSnapshot(path) => {
+            let report = check::check(&path, MachineClock::new().wall_ms());
+            let code = if report.is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            (report.text, code)
+        }
         Invocation::CheckSystem => {
             let (report, is_fine) = warnings::report();
             (report, if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -74,12 +82,15 @@ fn serve(mut config: Config) -> Result<(), String> {
     process::prepare(&mut config)?;
     let settings = config.settings();
     let notes = config.notes();
-    let node = Node::start(config, Options::default()).map_err(|error| error.to_string())?;
+    let node = Node::start(config, Options { is_loading: true, ..Options::default() })
+        .map_err(|error| error.to_string())?;
     crash::tell_of(node.server());
     // Before anybody is told that the server is there: who is told may send the first signal.
     let signals = SignalThread::start(Arc::clone(node.server()))
         .map_err(|error| format!("Can't wait for signals: {error}"))?;
-    process::announce(&settings, &notes, node.port());
+    process::announce_start(&notes);
+    load::load(node.server(), &settings).map_err(|error| error.to_string())?;
+    process::announce(&settings, node.port());
     process::wait_for_end(node);
     drop(signals);
     Ok(())

@@ -36,12 +36,16 @@ pub fn oom_score_at_start() -> i32 {
     *SCORE.get_or_init(apply::oom_score)
 }
 
-/// Says that the server is there, to people and to the supervisor.
-pub fn announce(settings: &Settings, notes: &[Note], port: u16) {
+/// Says that the server has been built.
+pub fn announce_start(notes: &[Note]) {
     for note in notes {
         log::write(note.level, format_args!("{}", note.text));
     }
     log::notice(format_args!("Server initialized"));
+}
+
+/// Says that the server is there with all its data, to people and to the supervisor.
+pub fn announce(settings: &Settings, port: u16) {
     if port != 0 {
         log::notice(format_args!("Ready to accept connections tcp"));
     }

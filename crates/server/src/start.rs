@@ -45,6 +45,8 @@ pub struct Options {
     pub port: Port,
     /// Rows beside the engine's and the server's own.
     pub rows: &'static [&'static [Command]],
+    /// Data is to be loaded: until that is done clients are told so.
+    pub is_loading: bool,
 }
 
 /// Why a server doesn't start.
@@ -218,6 +220,9 @@ fn build(
         threads,
         seed: host::random_u64(),
     });
+    if options.is_loading {
+        engine.loading.begin(0, engine.clock().wall_ms());
+    }
     let started = Started::now(port, loops);
     let host = ServerHost::new(
         config,

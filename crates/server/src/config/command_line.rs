@@ -17,6 +17,8 @@ use super::file::{quoted, split_words};
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invocation {
+    /// Look through this snapshot.
+    CheckSnapshot(PathBuf),
     CheckSystem,
     Help,
     /// The reason why it can't be done.
@@ -34,9 +36,22 @@ pub struct Sources {
     pub options: Vec<u8>,
 }
 
-/// Reads the words after the program's name.
-pub fn parse(arguments: &[Vec<u8>]) -> Invocation {
+/// Names under which the program looks through a snapshot.
+const CHECKERS: [&str; 3] = ["ochre-check-rdb", "redis-check-rdb", "valkey-check-rdb"];
+
+/// Reads the program's name and the words after it.
+pub fn parse(program: &str, arguments: &[Vec<u8>]) -> Invocation {
+    let name = program.rsplit('/').next().unwrap_or(program);
     match arguments {
+        [only] if CHECKERS.contains(&name) && !only.starts_with(b"-") => {
+            return Invocation::CheckSnapshot(PathBuf::from(OsStr::from_bytes(only)));
+        }
+        [first, rest @ ..] if first == b"--check-rdb" => {
+            let [file] = rest else {
+                return Invocation::Refused(format!("Usage: {program} --check-rdb FILE"));
+            };
+            return Invocation::CheckSnapshot(PathBuf::from(OsStr::from_bytes(file)));
+        }
         [only] if only == b"-v" || only == b"--version" => return Invocation::Version,
         [only] if only == b"-h" || only == b"--help" => return Invocation::Help,
         [only] if only == b"--check-system" => return Invocation::CheckSystem,
@@ -129,6 +144,7 @@ pub fn usage(program: &str) -> String {
          \x20                  `CONFIG GET *` lists them all\n\
          \x20 -v, --version    Print the version\n\
          \x20 -h, --help       Print this text\n\
+         \x20 --check-rdb FILE Look through a snapshot; so does the name redis-check-rdb\n\
          \x20 --check-system   Look at the machine for what slows the server down\n\
          \n\
          Examples:\n\
@@ -145,7 +161,7 @@ mod tests {
 
     fn run(words: &[&str]) -> Sources {
         let words: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
-        match parse(&words) {
+        match parse("ochre-server", &words) {
             Invocation::Run(sources) => sources,
             other => panic!("{other:?}"),
         }
@@ -184,11 +200,16 @@ mod tests {
     #[test]
     fn questions_and_refusals() {
         let parse = |words: &[&str]| {
-            parse(&words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
+            let words: Vec<_> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+            super::parse("ochre-server", &words)
         };
         assert_eq!(parse(&["-v"]), Invocation::Version);
         assert_eq!(parse(&["--help"]), Invocation::Help);
         assert_eq!(parse(&["--check-system"]), Invocation::CheckSystem);
+        let snapshot = Invocation::CheckSnapshot(PathBuf::from("x.rdb"));
+        assert_eq!(parse(&["--check-rdb", "x.rdb"]), snapshot);
+        assert_eq!(super::parse("/bin/redis-check-rdb", &[b"x.rdb".to_vec()]), snapshot);
+        assert!(matches!(parse(&["--check-rdb"]), Invocation::Refused(_)));
         assert!(matches!(parse(&["x.conf", "--sentinel"]), Invocation::Refused(_)));
         assert!(version_line(Dialect::Redis).starts_with("Redis server v=8.0.6 "));
         assert!(usage("ochre-server").contains("--port 7777"));

@@ -143,6 +143,9 @@ pub struct Settings {
     pub maxmemory_samples: u32,
 
     pub appendonly: bool,
+    /// The snapshot, in the server's folder.
+    pub dbfilename: PathBuf,
+    pub rdbchecksum: bool,
     pub rdbcompression: bool,
     pub save: Vec<SavePoint>,
 
@@ -278,6 +281,8 @@ impl Settings {
             maxmemory_policy: read.policy("maxmemory-policy"),
             maxmemory_samples: read.number("maxmemory-samples"),
             appendonly: read.flag("appendonly"),
+            dbfilename: OsString::from_vec(read.text("dbfilename").to_vec()).into(),
+            rdbchecksum: read.flag("rdbchecksum"),
             rdbcompression: read.flag("rdbcompression"),
             save: read.save_points("save"),
             limits: limits(&read),

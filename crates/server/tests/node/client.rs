@@ -41,7 +41,7 @@ pub(crate) fn node(text: &str) -> Node {
     let machine = Machine { cores: 2, memory_bytes: 1 << 30 };
     let text = format!("save \"\"\nbind 127.0.0.1\n{text}");
     let config = Config::from_text(text.as_bytes(), Dialect::Redis, machine).unwrap();
-    Node::start(config, Options { port: Port::Any, rows: &[HOLD] }).unwrap()
+    Node::start(config, Options { port: Port::Any, rows: &[HOLD], ..Options::default() }).unwrap()
 }
 
 /// A connected client.

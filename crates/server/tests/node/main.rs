@@ -11,6 +11,7 @@ mod program;
 mod pubsub;
 mod scripts;
 mod slow_calls;
+mod snapshots;
 mod sockets;
 mod upkeep;
 mod users;

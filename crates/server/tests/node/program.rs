@@ -56,7 +56,7 @@ impl Program {
     }
 
     /// What is left of the log, and how the program ended.
-    fn finish(mut self) -> (String, Option<i32>) {
+    pub(crate) fn finish(mut self) -> (String, Option<i32>) {
         let mut rest = String::new();
         self.0.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
         (rest, self.0.wait().unwrap().code())

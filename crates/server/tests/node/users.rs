@@ -13,7 +13,7 @@ fn refused(text: &str) -> String {
     let machine = Machine { cores: 2, memory_bytes: 1 << 30 };
     let text = format!("save \"\"\nbind 127.0.0.1\n{text}");
     let config = Config::from_text(text.as_bytes(), Dialect::Redis, machine).unwrap();
-    match Node::start(config, Options { port: Port::Any, rows: &[] }) {
+    match Node::start(config, Options { port: Port::Any, ..Options::default() }) {
         Ok(_) => panic!("it starts with {text}"),
         Err(error) => error.to_string(),
     }

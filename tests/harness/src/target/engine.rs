@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use server::config::{Config, Machine, dialect};
 use server::inprocess::{Caller, InProcess};
+use tempfile::TempDir;
 
 use super::version::Identity;
 use super::{Link, Received, Target};
@@ -18,6 +19,8 @@ const BLOCKED_PACE: Duration = Duration::from_millis(1);
 struct EngineTarget {
     node: Rc<InProcess>,
     identity: Identity,
+    /// Where it writes; goes with it.
+    _folder: TempDir,
 }
 
 /// One client of it: what it sends is run at once, and its replies wait here.
@@ -34,15 +37,17 @@ struct EngineLink {
 /// When it does not say who it is.
 pub fn target() -> Result<Box<dyn Target>, String> {
     let machine = Machine { cores: 1, memory_bytes: 1 << 30 };
-    let text = b"enable-debug-command yes\nsave \"\"\n";
-    let config = Config::from_text(text, dialect::Dialect::Redis, machine)
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let text = "enable-debug-command yes\nsave \"\"\n";
+    let text = format!("{text}dir \"{}\"\n", folder.path().display());
+    let config = Config::from_text(text.as_bytes(), dialect::Dialect::Redis, machine)
         .map_err(|error| error.to_string())?;
     let node = Rc::new(InProcess::new(config, &[]));
     let mut link: Box<dyn Link> = Box::new(EngineLink::new(&node));
     let info = link.call(&["INFO", "server"])?;
     let info = String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned();
     drop(link);
-    Ok(Box::new(EngineTarget { node, identity: Identity::read(&info) }))
+    Ok(Box::new(EngineTarget { node, identity: Identity::read(&info), _folder: folder }))
 }
 
 impl Target for EngineTarget {

@@ -274,6 +274,12 @@ pub(super) const DOCS: &[Doc] = &[
         ..Doc::NEW
     },
     Doc {
+        name: "lastsave",
+        summary: "Tells when the last snapshot was written.",
+        tips: &["nondeterministic_output"],
+        ..Doc::NEW
+    },
+    Doc {
         name: "latency",
         summary: "Tells how long calls take, and what took longer than it should.",
         complexity: "Depends on the subcommand.",
@@ -374,6 +380,12 @@ pub(super) const DOCS: &[Doc] = &[
     Doc {
         name: "role",
         summary: "Tells whether this server is a primary or a replica, and of whom.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "save",
+        summary: "Writes a snapshot of all data, and has everybody wait for it.",
+        complexity: "O(N) in all data",
         ..Doc::NEW
     },
     Doc {

@@ -5,6 +5,7 @@ use crate::command::Outcome;
 use crate::context::Ctx;
 use crate::error::CommandError;
 use crate::events;
+use crate::loading;
 use store::rdb::payload;
 
 /// What RESTORE is told beside key, time and value.
@@ -56,7 +57,8 @@ pub(super) fn restore(ctx: &mut Ctx<'_, '_>) -> Outcome {
             ctx.data.changed(key, events::DEL);
         }
     } else {
-        let clock = access_clock(ctx, &options);
+        let Options { idle_seconds, frequency, .. } = options;
+        let clock = loading::access_clock(ctx.data.frequency, now_ms, idle_seconds, frequency);
         ctx.data.put(key.hash, value.into_entry(key.bytes, deadline, clock));
         ctx.data.changed(key, events::RESTORE);
     }
@@ -83,15 +85,4 @@ fn options(ctx: &Ctx<'_, '_>) -> Result<Options, CommandError> {
         }
     }
     Ok(options)
-}
-
-/// The access clock that says what the options say of the key's use, if the policy keeps such a
-/// thing.
-fn access_clock(ctx: &Ctx<'_, '_>, options: &Options) -> u32 {
-    let (data, idle_ms) = (&ctx.data, options.idle_seconds.unwrap_or(0).saturating_mul(1000));
-    match (data.frequency, options.frequency) {
-        (Some(frequency), Some(counter)) => frequency.counted(counter),
-        (Some(_), None) => data.access_clock,
-        (None, _) => crate::data::access_clock(data.now_ms.saturating_sub(idle_ms)),
-    }
 }

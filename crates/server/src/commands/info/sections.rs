@@ -324,22 +324,47 @@ fn memory(text: &mut String, facts: &Facts<'_>) {
 }
 
 fn persistence(text: &mut String, facts: &Facts<'_>) {
+    let (loading, snapshots) = (&facts.engine.loading, &facts.host.snapshots);
+    let changes = facts.sum(|thread| &thread.changes);
     fields!(text,
-        "loading": 0, "async_loading": 0,
+        "loading": u8::from(loading.is_on()), "async_loading": 0,
         "current_cow_peak": 0, "current_cow_size": 0, "current_cow_size_age": 0,
         "current_fork_perc": "0.00",
         "current_save_keys_processed": 0, "current_save_keys_total": 0,
-        "rdb_changes_since_last_save": facts.sum(|thread| &thread.changes),
+        "rdb_changes_since_last_save": changes - snapshots.changes_at_save.load(Relaxed).min(changes),
         "rdb_bgsave_in_progress": 0,
-        "rdb_last_save_time": facts.host.started.wall_ms / 1000,
+        "rdb_last_save_time": snapshots.saved_ms.load(Relaxed) / 1000,
         "rdb_last_bgsave_status": "ok", "rdb_last_bgsave_time_sec": -1,
-        "rdb_current_bgsave_time_sec": -1, "rdb_saves": 0, "rdb_last_cow_size": 0,
-        "rdb_last_load_keys_expired": 0, "rdb_last_load_keys_loaded": 0,
+        "rdb_current_bgsave_time_sec": -1,
+        "rdb_saves": snapshots.saves.load(Relaxed), "rdb_last_cow_size": 0,
+        "rdb_last_load_keys_expired": loading.keys_expired.load(Relaxed),
+        "rdb_last_load_keys_loaded": loading.keys_loaded.load(Relaxed),
         "aof_enabled": 0, "aof_rewrite_in_progress": 0, "aof_rewrite_scheduled": 0,
         "aof_last_rewrite_time_sec": -1, "aof_current_rewrite_time_sec": -1,
         "aof_last_bgrewrite_status": "ok", "aof_rewrites": 0,
         "aof_rewrites_consecutive_failures": 0, "aof_last_write_status": "ok",
         "aof_last_cow_size": 0, "slot_migration_fork_in_progress": 0, "module_fork_in_progress": 0, "module_fork_last_cow_size": 0,
+    );
+    if loading.is_on() {
+        loading_progress(text, facts);
+    }
+}
+
+/// How far the loading at the start is.
+fn loading_progress(text: &mut String, facts: &Facts<'_>) {
+    let loading = &facts.engine.loading;
+    let started_ms = loading.started_ms.load(Relaxed);
+    let (done, total) = (loading.bytes_loaded.load(Relaxed), loading.bytes_total.load(Relaxed));
+    let seconds = (facts.wall_us / 1000).saturating_sub(started_ms) as f64 / 1000.0;
+    let left =
+        if done == 0 { 1.0 } else { seconds * total.saturating_sub(done) as f64 / done as f64 };
+    fields!(text,
+        "loading_start_time": started_ms / 1000,
+        "loading_total_bytes": total,
+        "loading_rdb_used_mem": 0,
+        "loading_loaded_bytes": done,
+        "loading_loaded_perc": format_args!("{:.2}", 100.0 * done as f64 / total.max(1) as f64),
+        "loading_eta_seconds": left as u64,
     );
 }
 

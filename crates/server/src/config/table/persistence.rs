@@ -36,8 +36,7 @@ pub(super) const ROWS: &[Row] = &[
         .kept(),
     checked("dbfilename", check::dbfilename, "dump.rdb")
         .doc("Name of the snapshot's file.")
-        .protected()
-        .kept(),
+        .protected(),
     integer("key-load-delay", INT_MIN, INT_MAX, "0")
         .doc("Microseconds to wait after each key while loading, for tests.")
         .hidden()
@@ -64,7 +63,7 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Whether snapshots of an unknown version are refused.")
         .only(Listed::Valkey)
         .kept(),
-    flag("rdbchecksum", "yes").doc("End snapshots with a checksum.").immutable().kept(),
+    flag("rdbchecksum", "yes").doc("End snapshots with a checksum.").immutable(),
     flag("rdbcompression", "yes").doc("Compress strings in snapshots and dumps."),
     choice("sanitize-dump-payload", &["no", "yes", "clients"], "no")
         .doc("Whether dumped values are checked in depth.")
