@@ -23,14 +23,11 @@ const OF_OTHER_PARTS: &[&str] = &[
     "cluster",
     "clusterscan",
     "failover",
-    "lastsave",
     "psync",
     "readonly",
     "readwrite",
     "replconf",
     "replicaof",
-    "restore-asking",
-    "save",
     "sentinel",
     "sflush",
     "slaveof",
@@ -39,7 +36,6 @@ const OF_OTHER_PARTS: &[&str] = &[
 
 /// Commands that are not there yet. The list only shrinks.
 const NOT_YET: &[&str] = &[
-    "dump",
     "fcall",
     "fcall_ro",
     "function",
@@ -47,9 +43,7 @@ const NOT_YET: &[&str] = &[
     "memory|malloc-stats",
     "memory|purge",
     "memory|stats",
-    "migrate",
     "module",
-    "restore",
 ];
 
 /// Every row with its full name.
