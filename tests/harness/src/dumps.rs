@@ -46,6 +46,7 @@ pub fn run(plan: &Plan) -> Result<Count, String> {
     let dialect = reference.identity().name.clone();
     let ours = Server::start(&plan.server, &["dialect".to_owned(), dialect])?;
     let mut links = [SocketTarget::new(ours.port)?.open()?, reference.open()?];
+    let ports = [ours.port, theirs.port];
     let names = ["ours", "theirs"];
     let mut count = Count { passed: 0, failed: 0 };
     let times_fields = has_command(links[1].as_mut(), "HPEXPIREAT")?;
@@ -53,7 +54,7 @@ pub fn run(plan: &Plan) -> Result<Count, String> {
         let mut rng = Rng::new(seed);
         let from = (seed % 2) as usize;
         let value = value(&mut rng, times_fields);
-        match carry(&mut links, from, &value, times_fields)? {
+        match carry(&mut links, ports, from, &value, times_fields)? {
             None => count.passed += 1,
             Some(difference) => {
                 let (from, about) = (names[from], shown(&value));
@@ -71,6 +72,7 @@ pub fn run(plan: &Plan) -> Result<Count, String> {
 /// Makes the value on one server and carries it to the other and back. Says what differs.
 fn carry(
     links: &mut [Box<dyn Link>; 2],
+    ports: [u16; 2],
     from: usize,
     value: &[Words],
     times_fields: bool,
@@ -100,7 +102,26 @@ fn carry(
             return Ok(Some(format!("made:     {made}\nrestored: {restored}")));
         }
     }
-    Ok(None)
+    migrate(links, ports, from, &made, times_fields)
+}
+
+/// Moves the value to the other server, where it is already, by MIGRATE. Says what differs.
+fn migrate(
+    links: &mut [Box<dyn Link>; 2],
+    ports: [u16; 2],
+    from: usize,
+    made: &[Frame],
+    times_fields: bool,
+) -> Result<Option<String>, String> {
+    let port = ports[1 - from].to_string();
+    let words = ["MIGRATE", "127.0.0.1", &port, "back", "0", "10000"];
+    let reply = links[from].call(&words)?;
+    let left = links[from].call(&["EXISTS", "back"])?;
+    if (&reply, &left) != (&Frame::Simple(b"OK".to_vec()), &Frame::Integer(0)) {
+        return Ok(Some(format!("MIGRATE: {reply:?}, and {left:?} is left")));
+    }
+    let moved = facts(links[1 - from].as_mut(), "back", times_fields)?;
+    Ok((moved != made).then(|| format!("made:  {made:?}\nmoved: {moved:?}")))
 }
 
 /// All that must be the same on both servers.
