@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::keys::{self, Begin, Find, KeySpec};
 use base::numbers;
 use resp::Argv;
-use store::{EntryRef, Kind};
+use store::rdb::payload;
 
 const FLAGS: Flags = Flags::ADMIN
     .with(Flags::NOSCRIPT)
@@ -124,17 +124,17 @@ fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
     Ok(())
 }
 
-/// `DEBUG OBJECT key [fast]` → how its value is kept. O(1).
+/// `DEBUG OBJECT key [fast]` → how its value is kept. O(value), or O(1) with `fast`.
 fn object(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let is_fast = ctx.argv.get(3).is_some_and(|word| args::is_word(word, "fast"));
-    let now_ms = ctx.data.now_ms;
+    let (now_ms, target) = (ctx.data.now_ms, ctx.settings.dump_target());
     let key = ctx.free_key(ctx.argv.at(2));
     let entry = ctx.data.peek(key).ok_or(CommandError::NoSuchKey)?;
     let clock = entry.access_clock();
     let len = if is_fast {
         String::new()
     } else {
-        format!(" serializedlength:{}", serialized_len(entry))
+        format!(" serializedlength:{}", payload::value_len(entry, &target))
     };
     let idle_seconds = (data::access_clock(now_ms).wrapping_sub(clock) & 0x00ff_ffff) / 16;
     let text = format!(
@@ -166,20 +166,4 @@ fn sleep(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.host.sleep_ns((seconds * 1e9) as u64);
     ctx.reply.ok();
     Ok(())
-}
-
-/// Bytes that a snapshot needs for the value, without compression.
-fn serialized_len(entry: EntryRef<'_>) -> usize {
-    if entry.kind() != Kind::String {
-        return entry.memory_bytes();
-    }
-    let len = entry.string().bytes().len();
-    match kind::encoded_integer(entry) {
-        Some(n) if i8::try_from(n).is_ok() => 2,
-        Some(n) if i16::try_from(n).is_ok() => 3,
-        Some(n) if i32::try_from(n).is_ok() => 5,
-        _ if len < 1 << 6 => 1 + len,
-        _ if len < 1 << 14 => 2 + len,
-        _ => 5 + len,
-    }
 }

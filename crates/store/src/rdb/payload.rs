@@ -27,6 +27,11 @@ pub fn dump(entry: EntryRef<'_>, target: &Target) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Bytes that a snapshot needs for the value of `entry`; zero if the target cannot hold it.
+pub fn value_len(entry: EntryRef<'_>, target: &Target) -> usize {
+    dump(entry, target).map_or(0, |bytes| bytes.len() - FOOTER_LEN - 1)
+}
+
 /// A payload whose frame is right.
 #[derive(Clone, Copy, Debug)]
 pub struct Payload<'a> {
