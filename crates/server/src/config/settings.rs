@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use engine::call_log::{CallLogLimits, LogLimits};
 use engine::events::Classes;
 use engine::settings::{Access, MemoryPolicy};
+use store::rdb::Version;
 use store::types::limits::{
     HashLimits, HyperLogLogLimits, Limits, ListLimits, SetLimits, SortedSetLimits, StreamLimits,
 };
@@ -146,6 +147,8 @@ pub struct Settings {
     /// The snapshot, in the server's folder.
     pub dbfilename: PathBuf,
     pub rdbchecksum: bool,
+    /// What must be able to read snapshots; `None`: the oldest that can hold the data.
+    pub rdb_version: Option<Version>,
     pub rdbcompression: bool,
     pub save: Vec<SavePoint>,
 
@@ -282,6 +285,7 @@ impl Settings {
             maxmemory_samples: read.number("maxmemory-samples"),
             appendonly: read.flag("appendonly"),
             dbfilename: OsString::from_vec(read.text("dbfilename").to_vec()).into(),
+            rdb_version: read.word("rdb-version").parse().ok().and_then(Version::known),
             rdbchecksum: read.flag("rdbchecksum"),
             rdbcompression: read.flag("rdbcompression"),
             save: read.save_points("save"),

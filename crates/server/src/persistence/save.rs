@@ -33,10 +33,15 @@ fn write_and_place(
     temporary: &Path,
     path: &Path,
 ) -> io::Result<()> {
-    let mut version = oldest(ctx.data, settings.dialect);
+    let mut version = settings.rdb_version.unwrap_or_else(|| oldest(ctx.data, settings.dialect));
     let file = loop {
         match write(ctx, settings, version, File::create(temporary)?) {
             Ok(file) => break file,
+            Err(WriteError::Needs(newer)) if settings.rdb_version.is_some() => {
+                let (newer, version) = (newer.number(), version.number());
+                let reason = format!("rdb-version is {version}, and the data needs {newer}");
+                return Err(io::Error::other(reason));
+            }
             // Some value is newer than it looked. Newer versions are few.
             Err(WriteError::Needs(newer)) => version = newer,
             Err(WriteError::Io(error)) => return Err(error),

@@ -198,3 +198,28 @@ fn the_program_does_not_start_over_a_damaged_snapshot() {
     assert!(text.contains("AUX FIELD redis-ver = '8.0.6'"), "{text}");
     assert!(text.contains("\\o/ RDB looks OK! \\o/"), "{text}");
 }
+
+#[test]
+fn a_version_may_be_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = node_over(folder.path(), "dump.rdb", "");
+    let mut client = Client::new(&node);
+    let header = || fs::read(folder.path().join("dump.rdb")).unwrap()[..9].to_vec();
+    client.ask(&[b"HSET", b"h", b"f", b"v"], b":1\r\n");
+    client.ask(&[b"SAVE"], b"+OK\r\n");
+    assert_eq!(header(), b"REDIS0010");
+    client.ask(&[b"CONFIG", b"SET", b"rdb-version", b"80"], b"+OK\r\n");
+    client.ask(&[b"SAVE"], b"+OK\r\n");
+    assert_eq!(header(), b"VALKEY080");
+    client.ask(&[b"HPEXPIRE", b"h", b"1000000", b"FIELDS", b"1", b"f"], b"*1\r\n:1\r\n");
+    client.ask(&[b"SAVE"], b"+OK\r\n");
+    client.ask(&[b"CONFIG", b"SET", b"rdb-version", b"11"], b"+OK\r\n");
+    // Nothing is left out: rather there is no new snapshot.
+    client.ask(&[b"SAVE"], b"-ERR\r\n");
+    assert_eq!(header(), b"VALKEY080");
+    client.ask(&[b"CONFIG", b"SET", b"rdb-version", b"auto"], b"+OK\r\n");
+    client.ask(&[b"SAVE"], b"+OK\r\n");
+    assert_eq!(header(), b"REDIS0012");
+    let names = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(names, 1, "a temporary file is left");
+}

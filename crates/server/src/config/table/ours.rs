@@ -9,6 +9,9 @@ pub(super) const ROWS: &[Row] = &[
         .valkey_default("valkey")
         .hidden()
         .immutable(),
+    choice("rdb-version", &["auto", "9", "10", "11", "12", "13", "14", "80"], "auto")
+        .doc("Version of snapshots: what must read them; by itself the oldest that can hold the data.")
+        .hidden(),
     text("hash-seed", "")
         .doc("Seed of the key hash, for cursors that are the same on several servers.")
         .only(Listed::Valkey)
