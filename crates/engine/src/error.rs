@@ -181,6 +181,7 @@ pub enum CommandError {
     PlaceMissingNamed(Box<str>),
     ProtocolInvalid,
     ProtocolUnsupported,
+    PurgeFailed,
     RadiusNegative,
     RadiusNotNumeric,
     RangeLimitByRank,
@@ -505,6 +506,7 @@ impl CommandError {
             Self::OutOfRangePositive => "ERR value is out of range, must be positive",
             Self::ProtocolInvalid => "ERR Protocol version is not an integer or out of range",
             Self::ProtocolUnsupported => "NOPROTO unsupported protocol version",
+            Self::PurgeFailed => "ERR Error purging dirty pages",
             Self::RankZero => {
                 "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
                  ... or use negative to start from the end of the list"

@@ -9,7 +9,7 @@
 //! every size.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use tikv_jemalloc_sys as jemalloc;
 
 /// Alignment that every allocation has.
@@ -40,6 +40,36 @@ pub static JEMALLOC_OPTIONS: Option<&'static c_char> = {
 pub fn use_background_thread(on: bool) {
     // Where it cannot be had, the others return the pages.
     let _ = tikv_jemalloc_ctl::background_thread::write(on);
+}
+
+/// All arenas, as jemalloc's names have them.
+const PURGE_ALL: &CStr = c"arena.4096.purge";
+
+/// Gives unused pages back to the system at once. Returns whether that went well.
+pub fn purge() -> bool {
+    let none = std::ptr::null_mut();
+    // SAFETY: the name ends with a zero byte, and this one neither takes nor gives a value.
+    let code =
+        unsafe { jemalloc::mallctl(PURGE_ALL.as_ptr(), none, std::ptr::null_mut(), none, 0) };
+    code == 0
+}
+
+/// jemalloc's report on itself.
+pub fn report() -> Vec<u8> {
+    let mut report: Vec<u8> = Vec::new();
+    let place = (&raw mut report).cast::<c_void>();
+    // SAFETY: the report outlives the call, which passes its place on to `append` alone; no options.
+    unsafe { jemalloc::malloc_stats_print(Some(append), place, std::ptr::null()) };
+    report
+}
+
+/// Appends a piece of the report.
+extern "C" fn append(report: *mut c_void, text: *const c_char) {
+    // SAFETY: the place that `report` has passed, which nobody else touches meanwhile.
+    let report = unsafe { &mut *report.cast::<Vec<u8>>() };
+    // SAFETY: jemalloc passes texts that end with a zero byte.
+    let text = unsafe { CStr::from_ptr(text) };
+    report.extend_from_slice(text.to_bytes());
 }
 
 /// The process's allocator.

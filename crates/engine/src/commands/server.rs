@@ -1,12 +1,10 @@
-//! The server as a whole, as far as it is data: DBSIZE, FLUSHALL, SWAPDB, TIME, MEMORY USAGE, ROLE.
+//! The server as a whole, as far as it is data: DBSIZE, FLUSHALL, SWAPDB, TIME, ROLE.
 
 use crate::args::{self, Args};
 use crate::command::{Categories, Command, Databases, Flags, Group, Outcome, Reach};
 use crate::commands::common::database;
-use crate::commands::common::help::reply_help;
 use crate::context::{Ctx, Origin, Walk};
 use crate::error::CommandError;
-use crate::keys::{self, KeySpec};
 use crate::keyspace::LockedShard;
 use base::numbers::IntegerBuffer;
 use resp::Argv;
@@ -37,7 +35,6 @@ pub(crate) const COMMANDS: &[Command] = &[
         ..FLUSH
     },
     Command { name: "flushdb", reach: Reach::ByArguments(flush_reach), run: flushdb, ..FLUSH },
-    Command { name: "memory", arity: -2, since: "4.0.0", subcommands: MEMORY, ..ROW },
     Command {
         name: "role",
         arity: 1,
@@ -59,27 +56,6 @@ pub(crate) const COMMANDS: &[Command] = &[
         ..ROW
     },
     Command { name: "time", arity: 1, flags: TELL, since: "2.6.0", run: time, ..ROW },
-];
-
-const MEMORY: &[Command] = &[
-    Command {
-        name: "help",
-        arity: 2,
-        flags: Flags::LOADING.with(Flags::STALE),
-        since: "4.0.0",
-        run: memory_help,
-        ..ROW
-    },
-    Command {
-        name: "usage",
-        arity: -3,
-        flags: Flags::READONLY,
-        keys: &[KeySpec::at(2, keys::RO)],
-        reach: Reach::Keys,
-        since: "4.0.0",
-        run: memory_usage,
-        ..ROW
-    },
 ];
 
 /// `DBSIZE` → number of keys. O(shards).
@@ -158,45 +134,6 @@ fn time(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let mut digits = IntegerBuffer::new();
     ctx.reply.bulk(digits.format_u64(now_us / 1_000_000));
     ctx.reply.bulk(digits.format_u64(now_us % 1_000_000));
-    Ok(())
-}
-
-/// `MEMORY HELP` → the subcommands.
-fn memory_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    const LINES: &[&str] = &[
-        "DOCTOR",
-        "    Return what could be wrong with the memory.",
-        "MALLOC-STATS",
-        "    Return the statistics of the memory allocator.",
-        "PURGE",
-        "    Give memory that is not used back to the system.",
-        "STATS",
-        "    Return what the memory is used for.",
-        "USAGE <key> [SAMPLES <count>]",
-        "    Return how many bytes a key and its value occupy. All of it is counted, so",
-        "    the number of samples does not matter.",
-    ];
-    reply_help(ctx.reply, "MEMORY", LINES);
-    Ok(())
-}
-
-/// `MEMORY USAGE key [SAMPLES count]` → bytes that the key and its value occupy, or null. O(1).
-fn memory_usage(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let mut args = Args::new(ctx.argv, 3);
-    while !args.is_empty() {
-        if !args.take("samples") {
-            return Err(CommandError::Syntax);
-        }
-        if args.integer()? < 0 {
-            return Err(CommandError::Syntax);
-        }
-    }
-    let key = ctx.key(2);
-    let bytes = ctx.data.look(key).map(|entry| entry.memory_bytes());
-    match bytes {
-        Some(bytes) => ctx.reply.integer(bytes as i64),
-        None => ctx.reply.null(),
-    }
     Ok(())
 }
 

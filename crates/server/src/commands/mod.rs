@@ -6,6 +6,7 @@
 pub mod client;
 pub mod config;
 pub mod info;
+pub mod memory;
 pub mod migrate;
 pub mod server;
 
@@ -16,8 +17,14 @@ use resp::Reply;
 use std::sync::Arc;
 
 /// The server's own families.
-pub const FAMILIES: &[&[Command]] =
-    &[client::COMMANDS, config::COMMANDS, info::COMMANDS, migrate::COMMANDS, server::COMMANDS];
+pub const FAMILIES: &[&[Command]] = &[
+    client::COMMANDS,
+    config::COMMANDS,
+    info::COMMANDS,
+    memory::COMMANDS,
+    migrate::COMMANDS,
+    server::COMMANDS,
+];
 
 /// The server behind the host.
 pub(crate) fn host<'e>(ctx: &Ctx<'_, 'e>) -> Result<&'e ServerHost, CommandError> {

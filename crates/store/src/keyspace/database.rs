@@ -517,13 +517,17 @@ impl Database {
 
     /// Bytes that the table and the queue of deadlines take, entries not included.
     pub fn memory_bytes(&self) -> usize {
-        let deadlines = self.deadlines.as_ref().map_or(0, |deadlines| deadlines.memory_bytes());
         let evicted = self.evicted.as_ref().map_or(0, |evicted| evicted.memory_bytes());
         size_of::<Self>()
             + self.table.memory_bytes()
-            + deadlines
+            + self.deadline_bytes()
             + evicted
             + self.sizes.memory_bytes()
+    }
+
+    /// Bytes that the queue of deadlines takes alone.
+    pub fn deadline_bytes(&self) -> usize {
+        self.deadlines.as_ref().map_or(0, |deadlines| deadlines.memory_bytes())
     }
 
     /// About how many bytes it takes with all its entries: some of them are weighed. O(1).

@@ -1,12 +1,14 @@
 //! INFO: what the server tells of itself, in sections.
 
+pub(super) mod memory;
 mod sections;
 
 use super::host;
 use engine::args::is_word;
 use engine::command::{Categories, Flags, Group, Outcome};
 use engine::{Command, Ctx, Reach};
-use sections::{Facts, SECTIONS, Section, Shown};
+pub(super) use sections::Facts;
+use sections::{SECTIONS, Section, Shown};
 
 pub(crate) const COMMANDS: &[Command] = &[Command {
     name: "info",

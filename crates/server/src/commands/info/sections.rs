@@ -1,6 +1,7 @@
 //! The sections of INFO. Monitoring tools read them, so every field that they know is there; those
 //! that name what Ochre does not have (forks, defragmentation) are zero, and true.
 
+use super::memory;
 use crate::host::ServerHost;
 use crate::sys::{self, TimeOf};
 use engine::acl::Refused;
@@ -14,7 +15,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 use store::{Kind, SizeSums};
-use tikv_jemalloc_ctl::{epoch, stats as allocator_stats};
 
 /// When a section is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ const fn section_of_keys(
 pub(super) const SECTIONS: &[Section] = &[
     section("server", "Server", Shown::ByDefault, server),
     section_of_keys("clients", "Clients", clients),
-    section_of_keys("memory", "Memory", memory),
+    section_of_keys("memory", "Memory", memory::section),
     section("persistence", "Persistence", Shown::ByDefault, persistence),
     section("threads", "Threads", Shown::ByDefault, threads),
     section("stats", "Stats", Shown::ByDefault, stats),
@@ -75,31 +75,34 @@ pub(super) const SECTIONS: &[Section] = &[
 ];
 
 /// What the sections are written from.
-pub(super) struct Facts<'a> {
-    engine: &'a Engine,
-    host: &'a ServerHost,
-    settings: crate::config::Settings,
-    databases: Vec<DatabaseFacts>,
+pub(in super::super) struct Facts<'a> {
+    pub(in super::super) engine: &'a Engine,
+    pub(in super::super) host: &'a ServerHost,
+    pub(in super::super) settings: crate::config::Settings,
+    pub(in super::super) databases: Vec<DatabaseFacts>,
     /// How large the values are, by database that has any.
-    sizes: BTreeMap<usize, SizeSums>,
-    watched_keys: usize,
+    pub(super) sizes: BTreeMap<usize, SizeSums>,
+    pub(super) watched_keys: usize,
     /// Keys that blocked clients wait for, and those whose removal they mind.
-    blocking_keys: (usize, usize),
-    table_bytes: usize,
-    machine_bytes: usize,
-    config_file: String,
-    wall_us: u64,
+    pub(super) blocking_keys: (usize, usize),
+    pub(in super::super) table_bytes: usize,
+    pub(super) machine_bytes: usize,
+    pub(super) config_file: String,
+    pub(super) wall_us: u64,
 }
 
 /// Of one numbered database.
 #[derive(Clone, Copy, Default)]
-struct DatabaseFacts {
-    keys: usize,
+pub(in super::super) struct DatabaseFacts {
+    pub(in super::super) keys: usize,
     volatile: usize,
     timed_hashes: usize,
     /// Milliseconds that some volatile keys have left, all together, and how many these are.
     sampled_ttl_ms: u64,
     sampled: u64,
+    /// Bytes of its tables, and of what says when keys expire.
+    pub(in super::super) table_bytes: usize,
+    pub(in super::super) deadline_bytes: usize,
 }
 
 impl DatabaseFacts {
@@ -108,6 +111,8 @@ impl DatabaseFacts {
         self.keys += part.len();
         self.volatile += part.volatile_len();
         self.timed_hashes += part.timed_hashes();
+        self.deadline_bytes += part.deadline_bytes();
+        self.table_bytes += part.memory_bytes() - part.deadline_bytes();
         if 0 < part.volatile_len() {
             part.scan(0, TTL_SAMPLES, |entry| {
                 if let Some(deadline) = entry.deadline() {
@@ -122,7 +127,11 @@ impl DatabaseFacts {
 impl<'a> Facts<'a> {
     /// Walks over the shards once, if the sections that are asked for want that: it waits for
     /// whoever holds one.
-    pub(super) fn gather(ctx: &mut Ctx<'_, 'a>, host: &'a ServerHost, wants_shards: bool) -> Self {
+    pub(in super::super) fn gather(
+        ctx: &mut Ctx<'_, 'a>,
+        host: &'a ServerHost,
+        wants_shards: bool,
+    ) -> Self {
         let mut databases = vec![DatabaseFacts::default(); ctx.settings.databases];
         let mut sizes = BTreeMap::<usize, SizeSums>::new();
         let (mut watched_keys, mut table_bytes) = (0, 0);
@@ -161,7 +170,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn setting(&self, name: &str) -> String {
+    pub(super) fn setting(&self, name: &str) -> String {
         let found = self.host.config.lock().find(&[name.as_bytes()]);
         let value = found.first().map(|(_, value)| String::from_utf8_lossy(value).into_owned());
         value.unwrap_or_default()
@@ -172,11 +181,14 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// Lines of `field:value`.
 macro_rules! fields {
     ($text:expr, $($name:literal: $value:expr),* $(,)?) => {
         $(let _ = write!($text, concat!($name, ":{}\r\n"), $value);)*
     };
 }
+
+pub(super) use fields;
 
 fn server(text: &mut String, facts: &Facts<'_>) {
     let differences = facts.engine.settings().dialect.differences();
@@ -255,71 +267,6 @@ fn clients(text: &mut String, facts: &Facts<'_>) {
         "paused_reason": reason,
         "paused_actions": actions,
         "paused_timeout_milliseconds": facts.engine.pause.remaining_ms(facts.wall_us / 1000),
-    );
-}
-
-fn memory(text: &mut String, facts: &Facts<'_>) {
-    let used = base::memory::used();
-    let peak = base::memory::peak().max(used);
-    let startup = facts.host.started.memory_bytes;
-    let resident = sys::resident_bytes() as usize;
-    let allocator = Allocator::read();
-    let total = facts.machine_bytes;
-    let (scripts, script_bytes, _) = facts.engine.scripts.measure();
-    let mut clients_bytes = 0;
-    facts.host.registry.for_each(|record| {
-        clients_bytes += record.counts.memory_bytes.load(Relaxed);
-    });
-    let overhead = (startup + facts.table_bytes + clients_bytes as usize).min(used);
-    let dataset = used - overhead;
-    let share = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
-    let ratio = |a: usize, b: usize| if b == 0 { 1.0 } else { a as f64 / b as f64 };
-    fields!(text,
-        "used_memory": used, "used_memory_human": human(used),
-        "used_memory_rss": resident, "used_memory_rss_human": human(resident),
-        "used_memory_peak": peak, "used_memory_peak_human": human(peak),
-        "used_memory_peak_perc": format_args!("{:.2}%", share(used, peak)),
-        "used_memory_overhead": overhead,
-        "used_memory_startup": startup,
-        "used_memory_dataset": dataset,
-        "used_memory_dataset_perc":
-            format_args!("{:.2}%", share(dataset, used.saturating_sub(startup)).min(100.0)),
-        "allocator_allocated": allocator.allocated,
-        "allocator_active": allocator.active,
-        "allocator_resident": allocator.resident,
-        "allocator_muzzy": 0,
-        "total_system_memory": total, "total_system_memory_human": human(total),
-        "used_memory_lua": 0, "used_memory_vm_eval": 0, "used_memory_lua_human": human(0),
-        "used_memory_scripts_eval": script_bytes,
-        "number_of_cached_scripts": scripts,
-        "number_of_functions": 0, "number_of_libraries": 0,
-        "used_memory_vm_functions": 0, "used_memory_vm_total": 0,
-        "used_memory_vm_total_human": human(0), "used_memory_functions": 0,
-        "used_memory_scripts": script_bytes, "used_memory_scripts_human": human(script_bytes),
-        "maxmemory": facts.settings.maxmemory,
-        "maxmemory_human": human(facts.settings.maxmemory as usize),
-        "maxmemory_policy": facts.setting("maxmemory-policy"),
-    );
-    let gap = |a: usize, b: usize| a as i64 - b as i64;
-    fields!(text,
-        "allocator_frag_ratio": format_args!("{:.2}", ratio(allocator.active, allocator.allocated)),
-        "allocator_frag_bytes": gap(allocator.active, allocator.allocated),
-        "allocator_rss_ratio": format_args!("{:.2}", ratio(allocator.resident, allocator.active)),
-        "allocator_rss_bytes": gap(allocator.resident, allocator.active),
-        "rss_overhead_ratio": format_args!("{:.2}", ratio(resident, allocator.resident)),
-        "rss_overhead_bytes": gap(resident, allocator.resident),
-        "mem_fragmentation_ratio": format_args!("{:.2}", ratio(resident, used)),
-        "mem_fragmentation_bytes": gap(resident, used),
-        "mem_not_counted_for_evict": 0, "mem_replication_backlog": 0,
-        "mem_total_replication_buffers": 0, "mem_replicas_repl_buffer": 0, "mem_replica_full_sync_buffer": 0,
-        "mem_clients_slaves": 0, "mem_clients_normal": clients_bytes,
-        "mem_cluster_links": 0, "mem_cluster_slot_import": 0, "mem_cluster_slot_export": 0,
-        "mem_aof_buffer": 0,
-        "mem_allocator": "jemalloc-5.3.1",
-        "mem_overhead_db_hashtable_rehashing": 0,
-        "active_defrag_running": 0,
-        "lazyfree_pending_objects": facts.host.reclaimer.pending(),
-        "lazyfreed_objects": facts.host.reclaimer.freed(),
     );
 }
 
@@ -594,26 +541,6 @@ fn brief(mut size: u64) -> String {
     format!("{size}{}", UNITS[unit])
 }
 
-/// What the allocator says of itself, in bytes.
-#[derive(Default)]
-struct Allocator {
-    allocated: usize,
-    active: usize,
-    resident: usize,
-}
-
-impl Allocator {
-    fn read() -> Self {
-        // The numbers are those of the last epoch; this begins a new one.
-        let _ = epoch::advance();
-        Self {
-            allocated: allocator_stats::allocated::read().unwrap_or_default(),
-            active: allocator_stats::active::read().unwrap_or_default(),
-            resident: allocator_stats::resident::read().unwrap_or_default(),
-        }
-    }
-}
-
 fn operating_system() -> String {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!("Linux {} {}", release.trim(), std::env::consts::ARCH)
@@ -639,30 +566,9 @@ fn listeners(settings: &crate::config::Settings) -> Vec<String> {
     lines
 }
 
-/// Bytes as people read them: `1.50M`.
-fn human(bytes: usize) -> String {
-    const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];
-    if bytes < 1024 {
-        return format!("{bytes}B");
-    }
-    let mut value = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while 1024.0 <= value && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.2}{}", UNITS[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_are_shown_as_in_redis() {
-        let shown: Vec<String> = [0, 1023, 1024, 1_016_592, 25_276_510_208].map(human).into();
-        assert_eq!(shown, ["0B", "1023B", "1.00K", "992.77K", "23.54G"]);
-    }
 
     #[test]
     fn powers_of_two_are_brief() {
