@@ -111,7 +111,7 @@ impl Command {
         let is_script = self.group == Group::Scripting;
         let implied = [
             (self.flags.has(Flags::READONLY) && !is_script, Categories::READ),
-            (self.flags.has(Flags::WRITE) && !is_script, Categories::WRITE),
+            (self.flags.has(Flags::WRITE), Categories::WRITE),
             (self.flags.has(Flags::ADMIN), Categories::ADMIN.with(Categories::DANGEROUS)),
             (self.flags.has(Flags::PUBSUB), Categories::PUBSUB),
             (self.flags.has(Flags::BLOCKING), Categories::BLOCKING),

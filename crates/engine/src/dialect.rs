@@ -25,6 +25,8 @@ pub struct Differences {
     /// Whether a call with FIELDS looks for that word first and for the key later, and says what is
     /// wrong in words of its own.
     pub finds_fields_first: bool,
+    /// Whether the names of a library's functions are looked at when all are registered.
+    pub function_names_wait: bool,
     /// `server` of HELLO.
     pub hello_server: &'static str,
     /// `version` of HELLO.
@@ -65,6 +67,7 @@ static REDIS: Differences = Differences {
     digest_marks_fields: true,
     errors_show_script: true,
     finds_fields_first: false,
+    function_names_wait: false,
     hello_server: "redis",
     hello_version: "8.0.6",
     redis_version: "8.0.6",
@@ -89,6 +92,7 @@ static VALKEY: Differences = Differences {
     digest_marks_fields: false,
     errors_show_script: false,
     finds_fields_first: true,
+    function_names_wait: true,
     hello_server: "valkey",
     hello_version: "9.1.2",
     redis_version: "7.2.4",

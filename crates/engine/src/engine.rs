@@ -12,6 +12,7 @@ use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::scripting::Scripts;
+use crate::scripting::functions::Functions;
 use crate::settings::Settings;
 use crate::statistics::{ErrorStatistics, ThreadStatistics};
 use crate::table::CommandTable;
@@ -49,6 +50,7 @@ pub struct Engine {
     pub pubsub: PubSub,
     pub blocking: Blocking,
     pub scripts: Scripts,
+    pub functions: Functions,
     pub errors: ErrorStatistics,
     pub call_logs: CallLogs,
     pub spikes: Spikes,
@@ -85,6 +87,7 @@ impl Engine {
             pubsub: PubSub::new(parts.seed),
             blocking: Blocking::default(),
             scripts: Scripts::new(parts.threads),
+            functions: Functions::default(),
             errors: ErrorStatistics::default(),
             call_logs: CallLogs::default(),
             spikes: Spikes::default(),
@@ -138,6 +141,11 @@ impl Engine {
     #[inline]
     pub fn settings_generation(&self) -> u64 {
         self.settings_generation.load(Ordering::Acquire)
+    }
+
+    /// The clock, for what outlives a call.
+    pub(crate) fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// The clock that this engine lives by.

@@ -3,12 +3,14 @@
 //! Clients match on prefixes and whole texts, so they are Redis's.
 
 mod acl;
+mod function;
 mod stream;
 mod tracking;
 
 use std::borrow::Cow;
 
 pub use acl::{AclError, Denial, RuleError};
+pub use function::FunctionError;
 pub use stream::StreamError;
 pub use tracking::TrackingError;
 
@@ -39,6 +41,7 @@ pub enum CommandError {
     BitopTwoSources(&'static str),
     BoundsCrossed,
     BoxNegative,
+    BusyFunction,
     BusyKey,
     BusyScript,
     CallLogType,
@@ -92,6 +95,8 @@ pub enum CommandError {
     FieldsMissing,
     FirstDatabaseIndexInvalid,
     FrequencyRange,
+    Function(FunctionError),
+    FunctionKilled,
     GeoAnyWithoutCount,
     GeoCenterMissing(Box<str>),
     GeoCountNotPositive,
@@ -294,6 +299,10 @@ impl CommandError {
             }
             Self::BitopSingleSource => "ERR BITOP NOT must be called with a single source key.",
             Self::BoundsCrossed => "ERR LBOUND can't be greater than UBOUND",
+            Self::BusyFunction => {
+                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN \
+                 NOSAVE."
+            }
             Self::MigrateKeysAndKey => {
                 "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
             }
@@ -460,7 +469,9 @@ impl CommandError {
             Self::ScriptDebugMode => "ERR Use SCRIPT DEBUG YES/SYNC/NO",
             Self::ScriptDebugger => "ERR SCRIPT DEBUG is not supported",
             Self::ScriptFlushMode => "ERR SCRIPT FLUSH only support SYNC|ASYNC option",
-            Self::ScriptKilled => "ERR Script killed by user with SCRIPT KILL...",
+            Self::FunctionKilled | Self::ScriptKilled => {
+                "ERR Script killed by user with SCRIPT KILL..."
+            }
             Self::ScriptLogArguments => "ERR redis.log() requires two arguments or more.",
             Self::ScriptLogLevel => "ERR Invalid log level.",
             Self::ScriptLogLevelType => "ERR First argument must be a number (log level).",
@@ -477,12 +488,12 @@ impl CommandError {
             Self::ScriptReplicationFlags => {
                 "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."
             }
-            Self::ScriptStrayed => "ERR Script touched a key that was not given to it",
             Self::ScriptUnkillable => {
                 "UNKILLABLE Sorry the script already executed write commands against the dataset. \
                  You can either wait the script termination or kill the server in a hard way using \
                  the SHUTDOWN NOSAVE command."
             }
+            Self::ScriptStrayed => "ERR Script touched a key that was not given to it",
             Self::ScriptReadOnly => "ERR Write commands are not allowed from read-only scripts.",
             Self::ScriptReplyDepth => "ERR reached lua stack limit",
             Self::ScriptUnknownCommand => "ERR Unknown Redis command called from script",
@@ -528,6 +539,7 @@ impl CommandError {
             Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
             Self::Acl(error) => return error.text(),
+            Self::Function(error) => return error.text(),
             Self::Stream(error) => return error.text(),
             Self::Tracking(error) => return error.text(),
             _ => return Cow::Owned(self.composed()),
@@ -644,6 +656,16 @@ impl CommandError {
     #[must_use]
     pub fn in_valkey_scripts(self) -> Self {
         let text = match self {
+            Self::BusyFunction => {
+                "BUSY Valkey is busy running a script. You can only call FUNCTION KILL or SHUTDOWN \
+                 NOSAVE."
+            }
+            Self::Function(error) => {
+                let text =
+                    error.text().replace("redis.register_function", "server.register_function");
+                return Self::Line(text.into());
+            }
+            Self::FunctionKilled => "ERR Script killed by user with FUNCTION KILL.",
             Self::BusyScript => {
                 "BUSY Valkey is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
@@ -711,6 +733,12 @@ impl CommandError {
 impl From<AclError> for CommandError {
     fn from(error: AclError) -> Self {
         Self::Acl(error)
+    }
+}
+
+impl From<FunctionError> for CommandError {
+    fn from(error: FunctionError) -> Self {
+        Self::Function(error)
     }
 }
 

@@ -869,7 +869,8 @@ impl<'e> Executor<'e> {
     ) {
         self.data.is_memory_short = false;
         let admitted = self.admit(session, entry, argv);
-        let busy = || self.settings.dialect.script_error(CommandError::BusyScript);
+        let kind = self.engine.scripts.running.alone_kind();
+        let busy = || self.settings.dialect.script_error(kind.busy());
         let error = admitted.err().unwrap_or_else(busy);
         self.refuse(session, Some(entry), error, reply);
     }

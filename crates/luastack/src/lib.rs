@@ -14,6 +14,8 @@
 //!   owns nothing. Memory: the limit of scripts is lifted while Rust works on the stack.
 //! - **Nobody reads beneath.** A [`Stack`] knows where its own values begin and counts them.
 //! - **A host does not outlive its run.** It is reachable only between the two ends of [`Machine::run`].
+//! - **One thread at a time.** Whatever works on the state does so under the interpreter's own lock
+//!   ([`locked`]), so an interpreter may go from thread to thread.
 
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, IntoLua, Lua};
@@ -78,11 +80,16 @@ pub struct Kept {
     reference: c_int,
 }
 
-/// The end of a run, with one value: what it returned, or its error.
-pub struct Ended<'m> {
-    pub ending: Ending,
-    stack: Stack<'m>,
-}
+// SAFETY: the state and what is shared are used under the interpreter's lock only: see the crate's head.
+unsafe impl Send for Machine {}
+// SAFETY: as above. What is kept is only a number to all but the interpreter.
+unsafe impl Send for Kept {}
+
+/// The binding itself takes care of its part.
+const _: () = {
+    const fn assert_goes_between_threads<T: Send + Sync>() {}
+    assert_goes_between_threads::<Lua>();
+};
 
 impl Machine {
     /// Prepares an interpreter. Scripts may use `memory_limit` bytes; `handler` gets their errors, and
@@ -105,39 +112,37 @@ impl Machine {
         unsafe { self.lua.exec_raw((), push) }
     }
 
-    /// Calls `body`: `prepare` pushes its arguments and returns how many they are.
-    pub fn run(
+    /// Calls `body`: `prepare` pushes its arguments and returns how many they are; `finish` finds one
+    /// value on the stack, what it returned or its error.
+    pub fn run<H: Host, R>(
         &mut self,
         body: &Kept,
-        host: &mut dyn Host,
+        host: &mut H,
         prepare: impl FnOnce(&mut Stack<'_>) -> usize,
-    ) -> Ended<'_> {
-        let mut stack = Stack::of_rest(self.state);
-        stack.push_kept(&self.handler);
-        stack.push_kept(body);
-        let count = prepare(&mut stack);
-        assert_eq!(stack.len(), count + 2, "the arguments, and nothing else, are pushed");
-        let _session = HostSession::begin(self.shared, host);
-        let status = stack.call(count);
-        let ending = if status == ffi::LUA_OK { Ending::Value } else { Ending::Error };
-        Ended { ending, stack }
+        finish: impl FnOnce(&mut H, Ending, &mut Stack<'_>) -> R,
+    ) -> R {
+        locked(&self.lua, || {
+            let mut stack = Stack::of_rest(self.state);
+            stack.push_kept(&self.handler);
+            stack.push_kept(body);
+            let count = prepare(&mut stack);
+            assert_eq!(stack.len(), count + 2, "the arguments, and nothing else, are pushed");
+            let session = HostSession::begin(self.shared, host);
+            let status = stack.call(count);
+            drop(session);
+            let ending = if status == ffi::LUA_OK { Ending::Value } else { Ending::Error };
+            finish(host, ending, &mut stack)
+        })
     }
 
     /// Works on the stack outside of a run.
     pub fn on_stack<R>(&self, work: impl FnOnce(&mut Stack<'_>) -> R) -> R {
-        work(&mut Stack::of_rest(self.state))
+        locked(&self.lua, || work(&mut Stack::of_rest(self.state)))
     }
 
     /// Bytes that the interpreter uses.
     pub fn memory_bytes(&self) -> usize {
         self.lua.used_memory()
-    }
-}
-
-impl<'m> Ended<'m> {
-    /// The stack with the run's one value.
-    pub fn stack(&mut self) -> &mut Stack<'m> {
-        &mut self.stack
     }
 }
 
@@ -165,9 +170,11 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // SAFETY: `lua` keeps the state alive; giving a reference back only writes to a place that the
-        // registry has already, which allocates nothing and so raises nothing.
-        unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, self.reference) };
+        locked(&self.lua, || {
+            // SAFETY: `lua` keeps the state alive; giving a reference back only writes to a place that
+            // the registry has already, which allocates nothing and so raises nothing.
+            unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, self.reference) };
+        });
     }
 }
 
@@ -203,6 +210,18 @@ impl Host for NoHost {
     fn call(&mut self, _: usize, _: &mut Stack<'_>) -> Answer {
         match *self {}
     }
+}
+
+/// Works while no other thread uses the interpreter.
+fn locked<R>(lua: &Lua, work: impl FnOnce() -> R) -> R {
+    let mut result = None;
+    // A scope holds the lock for as long as it lasts.
+    let held = lua.scope(|_| {
+        result = Some(work());
+        Ok(())
+    });
+    held.expect("a scope without values has nothing that could fail");
+    result.expect("a scope runs its body")
 }
 
 fn main_state(lua: &Lua) -> mlua::Result<*mut lua_State> {

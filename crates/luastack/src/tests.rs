@@ -45,13 +45,11 @@ fn run<R>(script: &str, read: impl FnOnce(Ending, &mut Stack<'_>) -> R) -> (R, R
     let (lua, mut machine) = machine();
     let body = Kept::new(&lua, lua.load(script).into_function().unwrap()).unwrap();
     let mut host = Recorder::default();
-    let mut ended = machine.run(&body, &mut host, |stack| {
+    let prepare = |stack: &mut Stack<'_>| {
         stack.push_text(b"argument");
         1
-    });
-    let ending = ended.ending;
-    let result = read(ending, ended.stack());
-    drop(ended);
+    };
+    let result = machine.run(&body, &mut host, prepare, |_, ending, stack| read(ending, stack));
     assert!(Stack::of_rest(machine.state).is_empty());
     (result, host)
 }
@@ -169,4 +167,23 @@ fn what_cannot_be_a_key_is_left_out() {
 #[should_panic(expected = "there is a table")]
 fn only_tables_have_fields() {
     run("return 1", |_, stack| stack.push_field("x"));
+}
+
+#[test]
+fn an_interpreter_goes_from_thread_to_thread() {
+    let (lua, mut machine) = machine();
+    let chunk = lua.load("local n = 0 return function() n = n + 1 return n end");
+    let body = Kept::new(&lua, chunk.eval::<Function>().unwrap()).unwrap();
+    drop(lua);
+    let mut place = Some((machine_with(&mut machine, &body), machine, body));
+    for expected in 2..6 {
+        let (_, mut machine, body) = place.take().unwrap();
+        let thread = std::thread::spawn(move || (machine_with(&mut machine, &body), machine, body));
+        place = Some(thread.join().unwrap());
+        assert_eq!(place.as_ref().map(|(count, ..)| *count), Some(f64::from(expected)));
+    }
+}
+
+fn machine_with(machine: &mut Machine, body: &Kept) -> f64 {
+    machine.run(body, &mut Recorder::default(), |_| 0, |_, _, stack| stack.number(0).unwrap())
 }

@@ -14,6 +14,7 @@ mod command;
 mod connection;
 mod debug;
 pub mod docs;
+mod function;
 mod geo;
 mod hash;
 mod hyperloglog;
@@ -44,6 +45,7 @@ pub const FAMILIES: &[&[Command]] = &[
     command::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
+    function::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
     hyperloglog::COMMANDS,

@@ -174,7 +174,8 @@ fn script_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
 fn script_kill(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let threshold_ns = ctx.settings.busy_reply_threshold_ms.saturating_mul(1_000_000);
     let before_ns = ctx.engine.clock().now_ns().saturating_sub(threshold_ns);
-    ctx.engine.scripts.running.kill_older(before_ns)?;
+    let killed = ctx.engine.scripts.running.kill_older(before_ns);
+    killed.map_err(|error| ctx.settings.dialect.script_error(error))?;
     ctx.reply.ok();
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What a running script asks of the server: `redis.call` and the other functions of `redis`.
 
 use super::convert;
-use super::running::Running;
+use super::running::{Kind, Running};
 use crate::acl::{Called, Context};
 use crate::admit;
 use crate::command::{Flags, Reach};
@@ -20,6 +20,7 @@ pub(super) struct Run<'r, 'c, 'e> {
     pub(super) ctx: &'r mut Ctx<'c, 'e>,
     pub(super) buffers: &'r mut Buffers,
     pub(super) running: &'r Running,
+    pub(super) kind: Kind,
     pub(super) protocol: Protocol,
     pub(super) is_read_only: bool,
     pub(super) allows_oom: bool,
@@ -175,7 +176,7 @@ impl Run<'_, '_, '_> {
             return Err(CommandError::OutOfMemory);
         }
         if flags.has(Flags::WRITE) && !self.running.may_write() {
-            return Err(CommandError::ScriptKilled);
+            return Err(self.kind.killed());
         }
         Ok(entry)
     }

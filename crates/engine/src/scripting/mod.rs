@@ -7,14 +7,17 @@
 
 mod calls;
 mod convert;
+pub mod functions;
+mod interpreter;
 mod libraries;
 mod lua;
 mod prelude;
 mod recognizer;
 mod running;
 
-pub use lua::{ScriptArguments, ThreadScripting};
-pub use running::RunningScripts;
+pub use interpreter::ScriptArguments;
+pub use lua::ThreadScripting;
+pub use running::{Kind, RunningFunction, RunningScripts};
 
 use crate::dialect::Dialect;
 use crate::error::CommandError;
@@ -22,7 +25,7 @@ use crate::table::CommandTable;
 use parking_lot::RwLock;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// SHA1 of a script's body, in lower-case hexadecimal.
 pub type Digest = [u8; 40];
@@ -70,6 +73,8 @@ pub struct Scripts {
     pub running: RunningScripts,
     /// Changes when scripts are forgotten: threads then drop what they compiled.
     generation: AtomicU64,
+    /// Of all threads' interpreters, as far as they have told.
+    interpreter_bytes: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -96,6 +101,7 @@ impl Scripts {
             cached: RwLock::default(),
             running: RunningScripts::new(threads),
             generation: AtomicU64::new(0),
+            interpreter_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -167,6 +173,17 @@ impl Scripts {
         let cache = self.cached.read();
         let bytes = cache.scripts.values().map(|c| c.script.body.len() + size_of::<Script>()).sum();
         (cache.scripts.len(), bytes, cache.evicted)
+    }
+
+    /// Bytes that the interpreters of all threads use.
+    pub fn interpreter_bytes(&self) -> usize {
+        self.interpreter_bytes.load(Ordering::Relaxed)
+    }
+
+    /// An interpreter has grown, or has become smaller.
+    fn tell_growth(&self, before: usize, after: usize) {
+        // A sum of wrapping differences is the difference of the sums.
+        self.interpreter_bytes.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
     }
 
     fn generation(&self) -> u64 {

@@ -2,12 +2,14 @@
 
 /// Builds the environment of scripts from the standard library and `host`, a table of functions
 /// that Rust provides. Returns the handler of errors, and leaves in `host.globals` the table in which
-/// scripts find the libraries, `KEYS` and `ARGV`.
+/// scripts find the libraries, `KEYS` and `ARGV`, and in `host.set_loading` the function that chooses
+/// what libraries of functions find: little while they are loaded.
 ///
 /// Scripts see copies of the libraries behind a metatable, so that nothing that one script does to
 /// its globals outlives it, and an undefined name is an error.
 pub(super) const PRELUDE: &str = r#"
 local host = ...
+local source = host.source
 local error, type, tostring, xpcall, pcall = error, type, tostring, xpcall, pcall
 local setmetatable, rawset, pairs, tonumber = setmetatable, rawset, pairs, tonumber
 local getmetatable = getmetatable
@@ -37,22 +39,26 @@ local function frozen(contents)
   return proxy
 end
 
--- The functions that need the server are put in by the host.
-local redis = host.redis
+-- The functions that need the server are put in by the host. Libraries that are being loaded find
+-- only what is in `loading`.
+local redis, loading = host.redis, host.loading
 local constants = {
-  replicate_commands = function() return true end,
-  breakpoint = function() return false end,
-  debug = function() end,
   LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
-  REPL_NONE = 0, REPL_AOF = 1, REPL_SLAVE = 2, REPL_REPLICA = 2, REPL_ALL = 3,
   REDIS_VERSION = host.version,
   REDIS_VERSION_NUM = host.version_number,
 }
-for name, value in pairs(constants) do rawset(redis, name, value) end
 if host.is_valkey then
-  redis.SERVER_NAME = "valkey"
-  redis.SERVER_VERSION = host.version
-  redis.SERVER_VERSION_NUM = host.version_number
+  constants.SERVER_NAME = "valkey"
+  constants.SERVER_VERSION = host.version
+  constants.SERVER_VERSION_NUM = host.version_number
+end
+for name, value in pairs(constants) do redis[name], loading[name] = value, value end
+redis.REPL_NONE, redis.REPL_AOF, redis.REPL_ALL = 0, 1, 3
+redis.REPL_SLAVE, redis.REPL_REPLICA = 2, 2
+if host.is_for_scripts then
+  redis.breakpoint = function() return false end
+  redis.debug = function() end
+  redis.replicate_commands = function() return true end
 end
 
 local libraries = {
@@ -91,7 +97,7 @@ local function relocated(problem, line)
   if not last then return problem end
   -- The line is lost when the script's last call took the place of the script itself.
   if not line then return sub(problem, last + 1) end
-  return "user_script:" .. tostring(line) .. ": " .. sub(problem, last + 1)
+  return source .. ":" .. tostring(line) .. ": " .. sub(problem, last + 1)
 end
 local function caught(is_fine, ...)
   if is_fine then return true, ... end
@@ -194,17 +200,22 @@ end
 local environment = host.environment
 protected[environment] = true
 libraries._G = environment
-setmetatable(environment, {
-  -- A table, not a function: reading a global costs no call.
-  __index = setmetatable(libraries, {
-    __index = function(_, name)
-      error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
-    end,
-  }),
-  __newindex = readonly,
-  __metatable = false,
-})
+local strict = {
+  __index = function(_, name)
+    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+  end,
+}
+local seen_while_loading = setmetatable({ redis = frozen(setmetatable(loading, strict)) }, strict)
+if host.is_valkey then seen_while_loading.server = seen_while_loading.redis end
+-- A table, not a function: reading a global costs no call.
+local globals = {
+  __index = setmetatable(libraries, strict), __newindex = readonly, __metatable = false,
+}
+setmetatable(environment, globals)
 host.globals = libraries
+host.set_loading = function(is_loading)
+  globals.__index = is_loading and seen_while_loading or libraries
+end
 -- Strings reach the library through their shared metatable: it must not be a way to change it.
 getmetatable("").__index = strings
 getmetatable("").__metatable = frozen({ __index = libraries.string })

@@ -1,6 +1,7 @@
-//! The scripts that run now, as the other threads see them.
+//! The scripts and functions that run now, as the other threads see them.
 //!
-//! Each thread has a place for the script that it runs. Others look there to tell their clients BUSY
+//! Each thread has a place for the script that it runs, and there is one for the function that runs, since
+//! functions are never two. Others look there to tell their clients BUSY
 //! when a script has been in their way for too long, and to end it; the interpreter's hook looks every so
 //! many instructions whether its script was ended. Whether it may be ended, and whether it may write, is
 //! settled on one word:
@@ -14,6 +15,8 @@
 //! are in the way of those who want the same shards.
 
 use crate::error::CommandError;
+use parking_lot::Mutex;
+use resp::{Argv, ArgvBuffer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
@@ -22,10 +25,59 @@ const RUNNING: u8 = 1;
 const WRITTEN: u8 = 2;
 const ENDED: u8 = 3;
 
+/// A longer call of a function is forgotten at its end.
+const CALL_BYTES_KEPT: usize = 1 << 12;
+
+/// What is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A function of a library, called by its name.
+    Function,
+    /// A script, with its text or digest.
+    Script,
+}
+
+impl Kind {
+    /// The name of its chunks in the interpreter's own words; errors show it without the `@`.
+    pub(super) fn chunk_name(self) -> &'static str {
+        match self {
+            Self::Function => "@user_function",
+            Self::Script => "@user_script",
+        }
+    }
+
+    /// What others are told while it is busy.
+    pub fn busy(self) -> CommandError {
+        match self {
+            Self::Function => CommandError::BusyFunction,
+            Self::Script => CommandError::BusyScript,
+        }
+    }
+
+    /// What it ends with when it was killed.
+    pub(super) fn killed(self) -> CommandError {
+        match self {
+            Self::Function => CommandError::FunctionKilled,
+            Self::Script => CommandError::ScriptKilled,
+        }
+    }
+}
+
+/// A running function, as FUNCTION STATS shows it.
+pub struct RunningFunction {
+    pub name: Box<[u8]>,
+    /// The call with all its arguments.
+    pub call: ArgvBuffer,
+    pub since_ns: u64,
+}
+
 /// The places of all threads.
-#[derive(Debug)]
 pub struct RunningScripts {
     threads: Box<[Arc<Running>]>,
+    /// The place of the function.
+    functions: Arc<Running>,
+    /// The function that runs, or ran last: kept, so that its room is used again.
+    function: Mutex<(Vec<u8>, ArgvBuffer)>,
     /// Monotonic time at which the script began that runs alone; 0: none does.
     alone_since_ns: Arc<AtomicU64>,
 }
@@ -51,7 +103,7 @@ pub(super) enum Company {
 impl RunningScripts {
     pub(super) fn new(threads: usize) -> Self {
         let alone_since_ns = Arc::new(AtomicU64::new(0));
-        let running = |_| {
+        let running = || {
             Arc::new(Running {
                 since_ns: AtomicU64::new(0),
                 phase: AtomicU8::new(IDLE),
@@ -59,7 +111,60 @@ impl RunningScripts {
                 alone_since_ns: Arc::clone(&alone_since_ns),
             })
         };
-        Self { threads: (0..threads).map(running).collect(), alone_since_ns }
+        Self {
+            threads: (0..threads).map(|_| running()).collect(),
+            functions: running(),
+            function: Mutex::default(),
+            alone_since_ns,
+        }
+    }
+
+    /// The place of functions.
+    pub(super) fn of_functions(&self) -> Arc<Running> {
+        Arc::clone(&self.functions)
+    }
+
+    /// Of what kind that is which runs alone.
+    pub fn alone_kind(&self) -> Kind {
+        if self.functions.is_older(u64::MAX) { Kind::Function } else { Kind::Script }
+    }
+
+    /// Notes which function is about to begin, and its call.
+    pub(super) fn describe(&self, name: &[u8], argv: Argv<'_>) {
+        let mut function = self.function.lock();
+        let (known, call) = &mut *function;
+        known.clear();
+        known.extend_from_slice(name);
+        call.clear();
+        argv.iter().for_each(|argument| call.push(argument));
+    }
+
+    /// Forgets a long call that is over.
+    pub(super) fn forget_call(&self) {
+        let mut function = self.function.lock();
+        if CALL_BYTES_KEPT < function.1.argv().bytes_len() {
+            *function = Default::default();
+        }
+    }
+
+    /// The function that runs now, if one does.
+    pub fn function(&self) -> Option<RunningFunction> {
+        let function = self.function.lock();
+        let since_ns = self.functions.since_ns.load(Ordering::Relaxed);
+        let (name, call) = &*function;
+        let name = name.as_slice().into();
+        (since_ns != 0).then(|| RunningFunction { name, call: call.clone(), since_ns })
+    }
+
+    /// Ends the function that runs, unless it has written.
+    ///
+    /// # Errors
+    /// None runs, or it has written, or a script runs alone.
+    pub fn kill_function(&self) -> Result<(), CommandError> {
+        match (self.alone_since_ns(), self.alone_kind()) {
+            (Some(_), Kind::Script) => Err(CommandError::BusyScript),
+            _ => self.functions.kill(),
+        }
     }
 
     /// The place of a thread.
@@ -83,8 +188,13 @@ impl RunningScripts {
     /// Ends the scripts that have run since `before_ns`, but for those that have written.
     ///
     /// # Errors
-    /// There is none, or all have written.
+    /// There is none, or all have written, or a function runs.
     pub fn kill_older(&self, before_ns: u64) -> Result<(), CommandError> {
+        if self.alone_kind() == Kind::Function {
+            let has_written = self.functions.phase.load(Ordering::Relaxed) == WRITTEN;
+            let busy = CommandError::BusyFunction;
+            return Err(if has_written { CommandError::ScriptUnkillable } else { busy });
+        }
         let mut result = Err(CommandError::ScriptNotBusy);
         for running in self.threads.iter().filter(|running| running.is_older(before_ns)) {
             match running.kill() {
@@ -98,7 +208,8 @@ impl RunningScripts {
 
     /// Ends all scripts whatever they have done, and all that follow, because the server ends.
     pub fn stop(&self) {
-        self.threads.iter().for_each(|r| r.is_stopped.store(true, Ordering::Relaxed));
+        let places = self.threads.iter().chain([&self.functions]);
+        places.for_each(|running| running.is_stopped.store(true, Ordering::Relaxed));
     }
 }
 
@@ -199,6 +310,28 @@ mod tests {
         assert!(old.is_ended() && !written.is_ended() && !young.is_ended());
         assert!(scripts.is_any_older(5));
         assert!(!scripts.is_any_older(0));
+    }
+
+    #[test]
+    fn functions_and_scripts_are_killed_by_their_own_commands() {
+        let scripts = RunningScripts::new(1);
+        let (script, function) = (scripts.of_thread(0), scripts.of_functions());
+        let mut call = ArgvBuffer::new();
+        call.push(b"FCALL");
+        scripts.describe(b"name", call.argv());
+        assert!(scripts.function().is_none());
+        function.begin(7, Company::Alone);
+        assert_eq!(scripts.alone_kind(), Kind::Function);
+        assert_eq!(scripts.kill_older(9), Err(CommandError::BusyFunction));
+        let shown = scripts.function().unwrap();
+        assert_eq!((&*shown.name, shown.since_ns), (&b"name"[..], 7));
+        assert_eq!(scripts.kill_function(), Ok(()));
+        assert!(function.is_ended());
+        function.end(Company::Alone);
+        assert_eq!(scripts.kill_function(), Err(CommandError::ScriptNotBusy));
+        script.begin(8, Company::Alone);
+        assert_eq!(scripts.kill_function(), Err(CommandError::BusyScript));
+        assert_eq!(scripts.kill_older(9), Ok(()));
     }
 
     #[test]

@@ -53,6 +53,87 @@ pub(super) const DOCS: &[Doc] = &[
         ..Doc::NEW
     },
     Doc {
+        name: "fcall",
+        summary: "Calls a function.",
+        complexity: "That of the function",
+        arguments: &[
+            string("function"),
+            integer("numkeys"),
+            key("key", 0).optional().multiple(),
+            string("arg").optional().multiple(),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "fcall_ro",
+        summary: "Calls a function that only reads.",
+        complexity: "That of the function",
+        arguments: &[
+            string("function"),
+            integer("numkeys"),
+            key("key", 0).optional().multiple(),
+            string("arg").optional().multiple(),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "function",
+        summary: "Looks after the libraries of functions.",
+        complexity: "Depends on the subcommand.",
+        ..Doc::NEW
+    },
+    Doc {
+        name: "function|delete",
+        summary: "Deletes a library and its functions.",
+        complexity: "O(1)",
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        arguments: &[string("library-name")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "function|flush",
+        summary: "Deletes all libraries.",
+        complexity: "O(N) in the functions",
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        arguments: &[
+            one_of("flush-type", &[word("async", "ASYNC"), word("sync", "SYNC")]).optional()
+        ],
+        ..Doc::NEW
+    },
+    Doc { name: "function|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc {
+        name: "function|kill",
+        summary: "Ends the function that is running, if it has not written yet.",
+        tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "function|list",
+        summary: "Lists the libraries and their functions.",
+        complexity: "O(N) in the functions",
+        tips: &["nondeterministic_output_order"],
+        arguments: &[
+            string("library-name-pattern").after("LIBRARYNAME").optional(),
+            word("withcode", "WITHCODE").optional(),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "function|load",
+        summary: "Creates a library.",
+        complexity: "O(1), and what its text does when it is loaded",
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        arguments: &[word("replace", "REPLACE").optional(), string("function-code")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "function|stats",
+        summary: "Shows the running function, and how many there are.",
+        complexity: "O(1)",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+        ..Doc::NEW
+    },
+    Doc {
         name: "script",
         summary: "Looks after the cache of Lua scripts.",
         complexity: "Depends on the subcommand.",

@@ -4,14 +4,22 @@ use super::fault::Fault;
 use mlua::{Lua, LuaString, MultiValue, Value};
 
 /// The arguments of a call, numbered from 1.
+#[derive(Clone, Copy)]
 pub(super) struct Arguments<'a> {
     lua: &'a Lua,
     values: &'a MultiValue,
+    /// What is said to be where nothing is.
+    absent: &'static str,
 }
 
 impl<'a> Arguments<'a> {
     pub(super) fn new(lua: &'a Lua, values: &'a MultiValue) -> Self {
-        Self { lua, values }
+        Self { lua, values, absent: "no value" }
+    }
+
+    /// The same, for a function that leaves a nil behind them.
+    pub(super) fn with_nil_behind(self) -> Self {
+        Self { absent: "nil", ..self }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -55,7 +63,7 @@ impl<'a> Arguments<'a> {
     }
 
     fn mistyped(&self, number: usize, expected: &str) -> Fault {
-        let found = self.value(number).map_or("no value", type_name);
+        let found = self.value(number).map_or(self.absent, type_name);
         Fault::argument(number, format!("{expected} expected, got {found}"))
     }
 }

@@ -74,7 +74,7 @@ fn library(lua: &Lua, host: &Table, rows: &[Row]) -> mlua::Result<Table> {
 fn function(
     lua: &Lua,
     host: &Table,
-    body: impl Fn(&Lua, &Arguments<'_>) -> Answer + 'static,
+    body: impl Fn(&Lua, &Arguments<'_>) -> Answer + Send + 'static,
 ) -> mlua::Result<Function> {
     let host = host.clone();
     lua.create_function(move |lua, values: MultiValue| {

@@ -109,6 +109,7 @@ impl<'f> Format<'f> {
 /// `struct.pack(format, value…)` → the bytes.
 fn pack(lua: &Lua, call: &Arguments<'_>) -> Answer {
     let format = call.text(1)?;
+    let call = call.with_nil_behind();
     let format = format.as_bytes();
     let mut format = Format::new(&format);
     let mut packed = Vec::new();

@@ -4,13 +4,13 @@ use super::super::arguments::Arguments;
 use super::super::fault::Fault;
 use super::super::{Answer, Lua};
 use mlua::{MultiValue, Value};
-use std::cell::Cell;
-use std::rc::Rc;
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// The settings of one `cjson` table, shared by its functions.
 #[derive(Clone, Default)]
 pub(in super::super) struct JsonOptions {
-    cell: Rc<Cell<Options>>,
+    place: Arc<Mutex<Options>>,
 }
 
 #[derive(Clone, Copy)]
@@ -57,17 +57,15 @@ impl Default for Options {
 
 impl JsonOptions {
     pub(in super::super) fn reset(&self) {
-        self.cell.set(Options::default());
+        *self.place.lock() = Options::default();
     }
 
     pub(super) fn now(&self) -> Options {
-        self.cell.get()
+        *self.place.lock()
     }
 
     fn change(&self, change: impl FnOnce(&mut Options)) {
-        let mut options = self.cell.get();
-        change(&mut options);
-        self.cell.set(options);
+        change(&mut self.place.lock());
     }
 }
 
