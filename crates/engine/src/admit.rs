@@ -155,14 +155,17 @@ fn protection(settings: &Settings, session: &Session, entry: &Entry) -> Outcome 
 }
 
 fn transaction(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
-    if session.transaction.is_none() || !entry.row.flags.has(Flags::NO_MULTI) {
+    let flags = entry.row.flags;
+    let aborts = settings.dialect.differences().nested_multi_aborts;
+    let is_refused = flags.has(Flags::NO_MULTI) || aborts && flags.has(Flags::NO_MULTI_VALKEY);
+    if session.transaction.is_none() || !is_refused {
         return Ok(());
     }
-    if settings.dialect.differences().nested_multi_aborts {
+    if aborts {
         return Err(CommandError::NotInTransactionNamed(entry.full_name.clone()));
     }
     // What runs at once inside MULTI says itself what is wrong, and does no harm.
-    if entry.row.flags.has(Flags::UNQUEUED) {
+    if flags.has(Flags::UNQUEUED) {
         return Ok(());
     }
     Err(CommandError::NotInTransaction)

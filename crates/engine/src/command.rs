@@ -325,6 +325,8 @@ bit_set! { Flags {
     NO_ASYNC_LOADING = 23, "no_async_loading";
     /// Not inside MULTI.
     NO_MULTI = 19, "no_multi";
+    /// Not inside MULTI, in dialect valkey; in dialect redis it is queued.
+    NO_MULTI_VALKEY = 26, "no_multi";
     /// Keys cannot be found by a fixed range.
     MOVABLE_KEYS = 18, "movablekeys";
     /// Allowed while a script is busy.

@@ -9,7 +9,7 @@ use engine::data::Reclaim;
 use resp::Frame;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use store::{Database, Entry};
+use store::{Database, Entry, Key};
 
 const COUNT: usize = 30_000;
 
@@ -67,7 +67,7 @@ fn check(kinds: &[&str], lines: &[&str]) {
             client.call("SET string 1");
             client.call("ZADD zset 1 a");
             fill(&mut client, kind);
-            let before = bytes(&mut client);
+            let before = bytes(&world);
             if line.starts_with("PEXPIRE") {
                 client.call(line);
                 world.clock.advance_ms(10);
@@ -75,7 +75,7 @@ fn check(kinds: &[&str], lines: &[&str]) {
             } else if let Frame::Error(error) = client.call(line) {
                 panic!("{kind}: {line}: {error:?}");
             }
-            let gone = before - bytes(&mut client);
+            let gone = before - bytes(&world);
             assert!(100_000 < gone, "{kind}: {line}: {gone} of {before}");
             let freed = freed.load(Relaxed);
             assert!(
@@ -86,11 +86,12 @@ fn check(kinds: &[&str], lines: &[&str]) {
     }
 }
 
-fn bytes(client: &mut Client<'_>) -> usize {
-    match client.call("MEMORY USAGE k") {
-        Frame::Integer(bytes) => bytes as usize,
-        _ => 0,
-    }
+/// Bytes of the value at `k`; none if there is no such key.
+fn bytes(world: &World) -> usize {
+    let keyspace = &world.engine.keyspace;
+    let key = Key { bytes: b"k", hash: keyspace.hash(b"k") };
+    let shard = keyspace.locks()[keyspace.shard_index(key.hash)].try_lock(0).unwrap();
+    shard.data.database_ref(0).find(key).map_or(0, |entry| entry.memory_bytes())
 }
 
 #[test]

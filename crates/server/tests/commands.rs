@@ -35,7 +35,7 @@ const OF_OTHER_PARTS: &[&str] = &[
 ];
 
 /// Commands that are not there yet. The list only shrinks.
-const NOT_YET: &[&str] = &["fcall", "fcall_ro", "function", "module"];
+const NOT_YET: &[&str] = &["function|dump", "function|restore", "module"];
 
 /// Every row with its full name.
 fn rows() -> Vec<(String, &'static Command)> {

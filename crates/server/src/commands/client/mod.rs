@@ -91,7 +91,7 @@ const SUBCOMMANDS: &[Command] = &[
     Command {
         name: "reply",
         arity: 3,
-        flags: ANYTIME.with(Flags::NO_MULTI),
+        flags: ANYTIME.with(Flags::NO_MULTI_VALKEY),
         since: "3.2.0",
         run: reply,
         ..ROW
