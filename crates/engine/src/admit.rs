@@ -145,13 +145,20 @@ fn monitoring(session: &Session, entry: &Entry) -> Outcome {
 }
 
 fn protection(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
-    let is_allowed = !entry.row.flags.has(Flags::PROTECTED)
-        || match settings.debug_access {
-            Access::Everyone => true,
-            Access::Local => session.is_local,
-            Access::Nobody => false,
-        };
-    if is_allowed { Ok(()) } else { Err(CommandError::DebugDenied) }
+    if !entry.row.flags.has(Flags::PROTECTED) {
+        return Ok(());
+    }
+    let (access, error) = if entry.row.flags.has(Flags::ABOUT_MODULES) {
+        (settings.module_access, CommandError::ModuleDenied)
+    } else {
+        (settings.debug_access, CommandError::DebugDenied)
+    };
+    let is_allowed = match access {
+        Access::Everyone => true,
+        Access::Local => session.is_local,
+        Access::Nobody => false,
+    };
+    if is_allowed { Ok(()) } else { Err(error) }
 }
 
 fn transaction(settings: &Settings, session: &Session, entry: &Entry) -> Outcome {

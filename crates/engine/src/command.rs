@@ -342,6 +342,8 @@ bit_set! { Flags {
     WHILE_SUBSCRIBED = 24, "";
     /// What CLIENT CACHING has said holds after it. Ours, not shown.
     KEEPS_CACHING = 25, "";
+    /// Guarded by the setting for modules, not by that for DEBUG. Ours, not shown.
+    ABOUT_MODULES = 26, "";
 } }
 
 bit_set! { Categories {

@@ -139,6 +139,9 @@ pub enum CommandError {
     /// What MIGRATE's target has answered.
     MigrateRefused(Box<str>),
     MigrateUnreachable,
+    ModuleDenied,
+    ModuleNotLoaded,
+    ModuleUnknown,
     MonitorInTransaction,
     MonitorTouchesKeys,
     MultiInsideMulti,
@@ -441,6 +444,15 @@ impl CommandError {
                  adjust."
             }
             Self::MaxlenNegative => "ERR MAXLEN can't be negative",
+            Self::ModuleDenied => {
+                "ERR MODULE command not allowed. If the enable-module-command option is set to \
+                 \"local\", you can run it from a local connection, otherwise you need to set this \
+                 option in the configuration file, and then restart the server."
+            }
+            Self::ModuleNotLoaded => {
+                "ERR Error loading the extension. Please check the server logs."
+            }
+            Self::ModuleUnknown => "ERR Error unloading module: no such module with that name",
             Self::MonitorInTransaction => "ERR MONITOR isn't allowed for DENY BLOCKING client",
             Self::MonitorTouchesKeys => "ERR Replica can't interact with the keyspace",
             Self::MultiInsideMulti => "ERR MULTI calls can not be nested",

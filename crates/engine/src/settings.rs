@@ -41,6 +41,8 @@ pub struct Settings {
     pub notified: Classes,
     /// `maxmemory-samples`.
     pub memory_samples: usize,
+    /// Whether MODULE may be used.
+    pub module_access: Access,
     /// With which the default user begins; empty: none needed.
     pub password: Vec<u8>,
     /// Keys that clients may have in caches of their own; 0: any number.
@@ -141,6 +143,7 @@ impl Default for Settings {
             monitor_bytes_max: 0,
             notified: Classes::NONE,
             memory_samples: 5,
+            module_access: Access::Nobody,
             password: Vec::new(),
             tracked_keys_max: 1_000_000,
             spike_ns_min: u64::MAX,

@@ -10,6 +10,7 @@ use common::{Client, World};
 use engine::command::{Categories, Command, Flags, Origin};
 use engine::commands::{FAMILIES, docs};
 use engine::keys::{Begin, Find};
+use engine::settings::Access;
 use engine::table::Entry;
 use proptest::prelude::*;
 use resp::Frame;
@@ -340,4 +341,19 @@ fn rows_are_found_by_their_names() {
     }
     assert!(by_name("nothing").is_none());
     assert!(by_name("object|nothing").is_none());
+}
+
+#[test]
+fn modules_are_refused_even_where_they_are_allowed() {
+    let world = World::with(|settings| settings.module_access = Access::Everyone);
+    let mut client = world.client();
+    client.check(&[
+        ("MODULE LOAD /nowhere", "-ERR Error loading the extension. Please check the server logs."),
+        (
+            "MODULE LOADEX /nowhere CONFIG a b ARGS c",
+            "-ERR Error loading the extension. Please check the server logs.",
+        ),
+        ("MODULE UNLOAD name", "-ERR Error unloading module: no such module with that name"),
+        ("MODULE LIST", "*0"),
+    ]);
 }

@@ -23,6 +23,7 @@ mod latency;
 mod latency_doctor;
 mod list;
 mod lolwut;
+mod module;
 mod monitor;
 mod pubsub;
 mod scripting;
@@ -53,6 +54,7 @@ pub const FAMILIES: &[&[Command]] = &[
     latency::COMMANDS,
     list::COMMANDS,
     lolwut::COMMANDS,
+    module::COMMANDS,
     monitor::COMMANDS,
     pubsub::COMMANDS,
     scripting::COMMANDS,

@@ -197,6 +197,7 @@ impl Settings {
             memory_bytes_max: usize::try_from(self.maxmemory).unwrap_or(usize::MAX),
             memory_policy: self.maxmemory_policy,
             memory_samples: self.maxmemory_samples as usize,
+            module_access: self.enable_module_command,
             spike_ns_min: match self.latency_monitor_threshold_ms {
                 0 => u64::MAX,
                 ms => ms.saturating_mul(1_000_000),

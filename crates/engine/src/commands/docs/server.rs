@@ -372,6 +372,40 @@ pub(super) const DOCS: &[Doc] = &[
         arguments: &[key("key", 0), integer("count").after("SAMPLES").optional()],
         ..Doc::NEW
     },
+    Doc { name: "module", summary: "Groups the commands about modules.", ..Doc::NEW },
+    Doc { name: "module|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc {
+        name: "module|list",
+        summary: "Lists the loaded modules.",
+        tips: &["nondeterministic_output_order"],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "module|load",
+        summary: "Loads a module.",
+        arguments: &[string("path"), string("arg").optional().multiple()],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "module|loadex",
+        summary: "Loads a module with settings of its own.",
+        arguments: &[
+            string("path"),
+            block("configs", &[string("name"), string("value")])
+                .after("CONFIG")
+                .optional()
+                .multiple()
+                .repeating_token(),
+            string("args").after("ARGS").optional().multiple(),
+        ],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "module|unload",
+        summary: "Unloads a module.",
+        arguments: &[string("name")],
+        ..Doc::NEW
+    },
     Doc {
         name: "monitor",
         summary: "Shows all calls of all clients as they are made.",
