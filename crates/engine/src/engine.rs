@@ -15,6 +15,7 @@ use crate::scripting::Scripts;
 use crate::scripting::functions::Functions;
 use crate::settings::Settings;
 use crate::statistics::{ErrorStatistics, ThreadStatistics};
+use crate::switches::Switches;
 use crate::table::CommandTable;
 use crate::tracking::Tracking;
 use arc_swap::ArcSwap;
@@ -56,6 +57,7 @@ pub struct Engine {
     pub spikes: Spikes,
     pub monitors: Monitors,
     pub tracking: Tracking,
+    pub switches: Switches,
     pub loading: Loading,
     pub(crate) reclaim: Box<dyn Reclaim + Send + Sync>,
     pub(crate) seed: u64,
@@ -93,6 +95,7 @@ impl Engine {
             spikes: Spikes::default(),
             monitors: Monitors::default(),
             tracking: Tracking::default(),
+            switches: Switches::default(),
             loading: Loading::default(),
             reclaim: parts.reclaim,
             seed: parts.seed,

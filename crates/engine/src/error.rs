@@ -72,7 +72,12 @@ pub enum CommandError {
     CursorInvalid,
     DatabaseIndexInvalid,
     DatabaseIndexOutOfRange,
+    DebugDatabase,
     DebugDenied,
+    DebugNoTable,
+    DebugProtocolResp2,
+    DebugProtocolType,
+    DebugThreshold,
     DecrementOverflow,
     DigestInvalid,
     DiscardWithoutMulti,
@@ -355,6 +360,18 @@ impl CommandError {
             Self::SameObject => "ERR source and destination objects are the same",
             Self::DatabaseIndexInvalid => "ERR invalid DB index",
             Self::DatabaseIndexOutOfRange => "ERR DB index is out of range",
+            Self::DebugDatabase => "ERR Out of range database",
+            Self::DebugNoTable => {
+                "ERR The value stored at the specified key is not represented using an hash table"
+            }
+            Self::DebugProtocolResp2 => "ERR RESP2 is not supported by this command",
+            Self::DebugProtocolType => {
+                "ERR Wrong protocol type name. Please use one of the following: \
+                 string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+            }
+            Self::DebugThreshold => {
+                "ERR argument must be a memory value bigger than 1 and smaller than 4gb"
+            }
             Self::DebugDenied => {
                 "ERR DEBUG command not allowed. If the enable-debug-command option is set to \
                  \"local\", you can run it from a local connection, otherwise you need to set this \

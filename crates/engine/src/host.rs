@@ -103,6 +103,11 @@ pub trait Host: Sync {
     /// Sleeps on this thread (DEBUG SLEEP).
     fn sleep_ns(&self, nanoseconds: u64);
 
+    /// Ends the process as a stray pointer does (DEBUG SEGFAULT).
+    fn crash(&self) {
+        panic!("a client has called DEBUG SEGFAULT");
+    }
+
     /// Lets other threads run while this one waits for somebody else's short hold.
     fn relax(&self);
 

@@ -29,6 +29,7 @@ pub mod pubsub;
 pub mod pushes;
 pub mod session;
 pub mod statistics;
+pub mod switches;
 pub mod tracking;
 pub mod watch;
 

@@ -7,9 +7,9 @@ mod common;
 
 use common::facts::facts;
 use common::{Client, World};
-use engine::command::{Categories, Command, Flags, Origin};
+use engine::command::{Categories, Command, Flags, Origin, Reach};
 use engine::commands::{FAMILIES, docs};
-use engine::keys::{Begin, Find};
+use engine::keys::{Begin, Find, NOT_KEY};
 use engine::settings::Access;
 use engine::table::Entry;
 use proptest::prelude::*;
@@ -124,6 +124,10 @@ fn rows_agree_with_themselves() {
         let needed = last.max().map_or(1, |index| index + 1);
         assert!(needed <= row.arity.unsigned_abs() as usize, "{name}: keys beyond its arity");
         assert!(row.acl.names().count() <= Categories::NAMES.len());
+        // What it has read is noted in the shards of its keys, so they must be held.
+        let has_keys = row.keys.iter().any(|spec| spec.flags != NOT_KEY);
+        let holds_none = matches!(row.reach, Reach::None | Reach::Slices);
+        assert!(!(row.flags.has(Flags::READONLY) && has_keys && holds_none), "{name} holds no keys");
     }
 }
 

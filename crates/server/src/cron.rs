@@ -75,6 +75,10 @@ pub fn run(server: &Arc<Server>, switch: &CronSwitch) {
     let mut cron = Cron::new(server);
     let mut due_ns = vec![0; JOBS.len()];
     while !switch.is_stopping.load(Ordering::Acquire) {
+        if server.engine.switches.pauses_jobs.is_on() {
+            std::thread::park_timeout(CARE_PERIOD);
+            continue;
+        }
         let now_ns = server.engine.clock().now_ns();
         for (job, due_ns) in JOBS.iter().zip(&mut due_ns) {
             if *due_ns <= now_ns {

@@ -16,6 +16,7 @@ use crate::process;
 use crate::reclaimer::Reclaimer;
 use crate::shutdown::Shutdown;
 use crate::statistics::Statistics;
+use crate::sys::fatal;
 use arc_swap::ArcSwap;
 use base::clock::Clock;
 use base::lock::Token;
@@ -200,6 +201,10 @@ impl Host for ServerHost {
 
     fn sleep_ns(&self, nanoseconds: u64) {
         std::thread::sleep(Duration::from_nanos(nanoseconds));
+    }
+
+    fn crash(&self) {
+        fatal::crash();
     }
 
     fn relax(&self) {

@@ -1,5 +1,9 @@
 //! DEBUG: for tests and for finding faults; behind `enable-debug-command`.
 
+mod protocol;
+mod switching;
+mod tables;
+
 use crate::args;
 use crate::command::{Command, Flags, Group, Outcome, Reach};
 use crate::commands::common::help::reply_help;
@@ -41,12 +45,27 @@ pub(crate) const COMMANDS: &[Command] = &[Command {
 type Subcommand = (&'static str, std::ops::RangeInclusive<usize>, fn(&mut Ctx<'_, '_>) -> Outcome);
 
 const SUBCOMMANDS: &[Subcommand] = &[
+    ("aof-flush-sleep", 3..=3, switching::accept),
+    ("assert", 2..=2, switching::assert),
+    ("dict-resizing", 3..=3, switching::accept),
     ("digest", 2..=2, digest),
     ("digest-value", 2..=usize::MAX, digest_value),
+    ("error", 3..=3, switching::error),
     ("help", 2..=2, help),
+    ("htstats", 3..=usize::MAX, tables::of_database),
+    ("htstats-key", 3..=usize::MAX, tables::of_key),
+    ("log", 3..=3, switching::log),
     ("object", 3..=4, object),
     ("panic", 2..=2, panic),
+    ("pause-cron", 3..=3, switching::pause_cron),
+    ("populate", 3..=5, tables::populate),
+    ("protocol", 3..=3, protocol::protocol),
+    ("quicklist-packed-threshold", 3..=3, switching::quicklist_packed_threshold),
+    ("replybuffer", 4..=4, switching::reply_buffer),
+    ("segfault", 2..=2, switching::segfault),
     ("set-active-expire", 3..=3, set_active_expire),
+    ("set-disable-deny-scripts", 3..=3, switching::set_disable_deny_scripts),
+    ("set-skip-checksum-validation", 3..=3, switching::set_skip_checksum_validation),
     ("sleep", 3..=3, sleep),
     ("sleep", 5..=5, sleep),
 ];
@@ -77,7 +96,8 @@ fn is_sleep_on_key(argv: Argv<'_>) -> bool {
 
 fn reach(argv: Argv<'_>) -> Reach {
     match subcommand(argv) {
-        Some(("digest" | "digest-value" | "object", ..)) => Reach::All,
+        Some(("digest" | "digest-value" | "htstats-key" | "object" | "populate", ..)) => Reach::All,
+        Some(("htstats", ..)) => Reach::Slices,
         Some(("sleep", ..)) if argv.len() == 3 => Reach::All,
         Some(("sleep", ..)) => Reach::Keys,
         _ => Reach::None,
@@ -107,16 +127,42 @@ fn digest_value(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `DEBUG HELP` → the subcommands.
 fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
     const LINES: &[&str] = &[
+        "AOF-FLUSH-SLEEP <microseconds>, DICT-RESIZING <0|1>, QUICKLIST-PACKED-THRESHOLD <size>,",
+        "REPLYBUFFER <PEAK-RESET-TIME|RESIZING> <value>",
+        "    Accepted: what they tune does not exist here.",
+        "ASSERT",
+        "    Crash the server as a broken invariant does.",
         "DIGEST",
         "    Return a fingerprint of all data.",
         "DIGEST-VALUE <key> [<key> ...]",
         "    Return fingerprints of the values of keys.",
+        "ERROR <text>",
+        "    Return an error with this text.",
+        "HTSTATS <db> [full]",
+        "    Return how full the tables of a database are.",
+        "HTSTATS-KEY <key> [full]",
+        "    Return how full the table of a large value is.",
+        "LOG <message>",
+        "    Write a line to the server's log.",
         "OBJECT <key> [fast]",
         "    Return how the value of a key is kept; `fast` leaves out what takes long to find out.",
         "PANIC",
         "    Crash the server as a broken invariant does.",
+        "PAUSE-CRON <0|1>",
+        "    Have the periodic jobs rest, or go on.",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "    Create keys prefix:0, prefix:1 and so on with strings of this size.",
+        "PROTOCOL <type>",
+        "    Return a reply of a type: string, integer, double, bignum, null, array, set, map,",
+        "    attrib, push, verbatim, true, false.",
+        "SEGFAULT",
+        "    Crash the server as a stray pointer does.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Remove keys past their deadline in the background, or only when they are met.",
+        "SET-DISABLE-DENY-SCRIPTS <0|1>",
+        "    Let scripts call what only clients call otherwise, or not.",
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        "    Let RESTORE take payloads with wrong checksums, or not.",
         "SLEEP <seconds> [KEY <key>]",
         "    Stop the whole server for that long, or only those who want the same shard as the key.",
     ];

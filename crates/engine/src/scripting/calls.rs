@@ -162,7 +162,7 @@ impl Run<'_, '_, '_> {
             return Err(CommandError::ScriptWrongArity);
         }
         let flags = entry.row.flags;
-        if flags.has(Flags::NOSCRIPT) {
+        if flags.has(Flags::NOSCRIPT) && !self.ctx.engine.switches.scripts_call_all.is_on() {
             return Err(CommandError::NotInScript);
         }
         let changes = flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE);

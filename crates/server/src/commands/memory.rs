@@ -102,9 +102,9 @@ fn stats(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     map.count("aof.buffer", 0);
     map.count("lua.caches", memory.scripts);
-    map.count("functions.caches", 0);
+    map.count("functions.caches", memory.functions);
     if is_redis {
-        map.count("script.VMs", 0);
+        map.count("script.VMs", memory.interpreters.0 + memory.interpreters.1);
     }
     for (db, database) in facts.databases.iter().enumerate().filter(|(_, facts)| 0 < facts.keys) {
         map.name(&format!("db.{db}"));

@@ -36,6 +36,12 @@ static REPORT: OnceLock<fn(&Fatal)> = OnceLock::new();
 /// The thread that has begun with a report; 0 is none.
 static REPORTER: AtomicI32 = AtomicI32::new(0);
 
+/// Has the system end the process as if it had touched memory that it may not touch.
+pub fn crash() {
+    // SAFETY: it takes a number, and ends the process.
+    unsafe { libc::raise(libc::SIGSEGV) };
+}
+
 /// Has `report` called when such a signal arrives; the process ends as it would have without, with a core dump where those
 /// are made. `report` may only do what is allowed in a signal handler: see the file's head.
 pub fn report_signals(report: fn(&Fatal)) {

@@ -525,6 +525,11 @@ impl Database {
             + self.sizes.memory_bytes()
     }
 
+    /// Places for keys in the table.
+    pub fn slots(&self) -> usize {
+        self.table.slots()
+    }
+
     /// Bytes that the queue of deadlines takes alone.
     pub fn deadline_bytes(&self) -> usize {
         self.deadlines.as_ref().map_or(0, |deadlines| deadlines.memory_bytes())

@@ -238,6 +238,11 @@ impl<T: Item> Table<T> {
         self.len == 0
     }
 
+    /// Places for items.
+    pub fn slots(&self) -> usize {
+        self.array.count() * SLOT_COUNT
+    }
+
     /// Bytes that the table itself takes.
     pub fn memory_bytes(&self) -> usize {
         let old = self.migration.as_ref().map_or(0, |migration| migration.memory_bytes());

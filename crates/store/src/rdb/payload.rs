@@ -43,17 +43,23 @@ pub struct Payload<'a> {
 impl<'a> Payload<'a> {
     /// Looks at version and checksum.
     pub fn open(bytes: &'a [u8]) -> Result<Self, RdbError> {
-        let value_len = bytes.len().checked_sub(FOOTER_LEN).ok_or(RdbError::Truncated)?;
-        let (value, footer) = bytes.split_at(value_len);
-        let number = u32::from(u16::from_le_bytes([footer[0], footer[1]]));
-        let version = Version::known(number).ok_or(RdbError::Version(number))?;
+        let payload = Self::open_unchecked(bytes)?;
         let mut expected = [0; CHECKSUM_LEN];
-        expected.copy_from_slice(&footer[FOOTER_LEN - CHECKSUM_LEN..]);
+        expected.copy_from_slice(&bytes[bytes.len() - CHECKSUM_LEN..]);
         let expected = u64::from_le_bytes(expected);
         let found = crc64(0, &bytes[..bytes.len() - CHECKSUM_LEN]);
         if expected != found {
             return Err(RdbError::Checksum { expected, found });
         }
+        Ok(payload)
+    }
+
+    /// Looks at the version alone.
+    pub fn open_unchecked(bytes: &'a [u8]) -> Result<Self, RdbError> {
+        let value_len = bytes.len().checked_sub(FOOTER_LEN).ok_or(RdbError::Truncated)?;
+        let (value, footer) = bytes.split_at(value_len);
+        let number = u32::from(u16::from_le_bytes([footer[0], footer[1]]));
+        let version = Version::known(number).ok_or(RdbError::Version(number))?;
         Ok(Self { bytes: value, version })
     }
 

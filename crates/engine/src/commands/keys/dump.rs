@@ -41,7 +41,12 @@ pub(super) fn restore(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     let ttl = args::integer(ctx.argv.at(2))?;
     let ttl = u64::try_from(ttl).map_err(|_| CommandError::TtlNegative)?;
-    let payload = payload::Payload::open(ctx.argv.at(3)).map_err(|_| CommandError::PayloadFrame)?;
+    let open = if ctx.engine.switches.skips_checksums.is_on() {
+        payload::Payload::open_unchecked
+    } else {
+        payload::Payload::open
+    };
+    let payload = open(ctx.argv.at(3)).map_err(|_| CommandError::PayloadFrame)?;
     let value = payload.value(&ctx.settings.types, now_ms);
     let value = value.map_err(|_| CommandError::PayloadFormat)?;
     let deadline = match (ttl, options.is_absolute) {

@@ -21,6 +21,11 @@ pub(in crate::commands) struct Memory {
     pub scripts: usize,
     /// How many scripts are cached.
     pub scripts_count: usize,
+    pub functions: usize,
+    /// How many libraries and functions there are.
+    pub functions_count: (usize, usize),
+    /// Of the interpreters of scripts, and of that of functions.
+    pub interpreters: (usize, usize),
     /// Everything that is no data.
     pub overhead: usize,
 }
@@ -39,6 +44,7 @@ impl Memory {
         let used = base::memory::used();
         let startup = facts.host.started.memory_bytes;
         let (scripts_count, scripts, _) = facts.engine.scripts.measure();
+        let (functions, functions_interpreter) = facts.engine.functions.memory_bytes();
         let mut clients = 0;
         facts.host.registry.for_each(|record| {
             clients += record.counts.memory_bytes.load(Relaxed) as usize;
@@ -53,6 +59,9 @@ impl Memory {
             clients_count: facts.host.registry.count(),
             scripts,
             scripts_count,
+            functions,
+            functions_count: facts.engine.functions.count(),
+            interpreters: (facts.engine.scripts.interpreter_bytes(), functions_interpreter),
             overhead: (startup + facts.table_bytes + clients).min(used),
         }
     }
@@ -100,6 +109,9 @@ pub(in crate::commands) fn gap(much: usize, little: usize) -> i64 {
 pub(super) fn section(text: &mut String, facts: &Facts<'_>) {
     let memory = Memory::of(facts);
     let Memory { used, peak, startup, resident, .. } = memory;
+    let ((libraries, functions), (vm_eval, vm_functions)) =
+        (memory.functions_count, memory.interpreters);
+    let scripts = memory.scripts + memory.functions;
     let (allocator, dataset, total) = (&memory.allocator, memory.dataset(), facts.machine_bytes);
     fields!(text,
         "used_memory": used, "used_memory_human": human(used),
@@ -116,13 +128,15 @@ pub(super) fn section(text: &mut String, facts: &Facts<'_>) {
         "allocator_resident": allocator.resident,
         "allocator_muzzy": 0,
         "total_system_memory": total, "total_system_memory_human": human(total),
-        "used_memory_lua": 0, "used_memory_vm_eval": 0, "used_memory_lua_human": human(0),
+        "used_memory_lua": vm_eval, "used_memory_vm_eval": vm_eval,
+        "used_memory_lua_human": human(vm_eval),
         "used_memory_scripts_eval": memory.scripts,
         "number_of_cached_scripts": memory.scripts_count,
-        "number_of_functions": 0, "number_of_libraries": 0,
-        "used_memory_vm_functions": 0, "used_memory_vm_total": 0,
-        "used_memory_vm_total_human": human(0), "used_memory_functions": 0,
-        "used_memory_scripts": memory.scripts, "used_memory_scripts_human": human(memory.scripts),
+        "number_of_functions": functions, "number_of_libraries": libraries,
+        "used_memory_vm_functions": vm_functions, "used_memory_vm_total": vm_eval + vm_functions,
+        "used_memory_vm_total_human": human(vm_eval + vm_functions),
+        "used_memory_functions": memory.functions,
+        "used_memory_scripts": scripts, "used_memory_scripts_human": human(scripts),
         "maxmemory": facts.settings.maxmemory,
         "maxmemory_human": human(facts.settings.maxmemory as usize),
         "maxmemory_policy": facts.setting("maxmemory-policy"),

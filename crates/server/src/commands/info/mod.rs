@@ -28,7 +28,11 @@ fn info(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let is_asked = |name: &str| asked.iter().any(|word| is_word(word, name));
     let shows_all = is_asked("all") || is_asked("everything");
     let shows_default = asked.is_empty() || is_asked("default");
+    let dialect = ctx.settings.dialect;
     let is_shown = |section: &&Section| {
+        if section.only.is_some_and(|only| only != dialect) {
+            return false;
+        }
         let is_default = section.shown == Shown::ByDefault;
         shows_all || shows_default && is_default || is_asked(section.name)
     };

@@ -35,6 +35,8 @@ pub(super) struct Section {
     pub shown: Shown,
     /// Whether it says something of the keys.
     pub wants_shards: bool,
+    /// The dialect that alone has it.
+    pub only: Option<Dialect>,
     pub write: fn(&mut String, &Facts<'_>),
 }
 
@@ -44,7 +46,7 @@ const fn section(
     shown: Shown,
     write: fn(&mut String, &Facts<'_>),
 ) -> Section {
-    Section { name, title, shown, wants_shards: false, write }
+    Section { name, title, shown, wants_shards: false, only: None, write }
 }
 
 const fn section_of_keys(
@@ -52,12 +54,21 @@ const fn section_of_keys(
     title: &'static str,
     write: fn(&mut String, &Facts<'_>),
 ) -> Section {
-    Section { name, title, shown: Shown::ByDefault, wants_shards: true, write }
+    Section { name, title, shown: Shown::ByDefault, wants_shards: true, only: None, write }
+}
+
+const fn section_of_valkey(
+    name: &'static str,
+    title: &'static str,
+    write: fn(&mut String, &Facts<'_>),
+) -> Section {
+    Section { only: Some(Dialect::Valkey), ..section(name, title, Shown::OnDemand, write) }
 }
 
 /// All sections, in the order in which they are shown.
 pub(super) const SECTIONS: &[Section] = &[
     section("server", "Server", Shown::ByDefault, server),
+    section_of_valkey("tls", "TLS", tls),
     section_of_keys("clients", "Clients", clients),
     section_of_keys("memory", "Memory", memory::section),
     section("persistence", "Persistence", Shown::ByDefault, persistence),
@@ -70,6 +81,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("errorstats", "Errorstats", Shown::ByDefault, errorstats),
     section("latencystats", "Latencystats", Shown::OnDemand, latencystats),
     section("cluster", "Cluster", Shown::ByDefault, cluster),
+    section_of_valkey("scriptingengines", "Scripting Engines", scripting_engines),
     section_of_keys("keyspace", "Keyspace", keyspace),
     section_of_keys("keysizes", "Keysizes", keysizes),
 ];
@@ -228,6 +240,7 @@ fn server(text: &mut String, facts: &Facts<'_>) {
         "io_threads_active": u8::from(1 < facts.host.started.loops),
     );
     if differences.valkey_version.is_some() {
+        fields!(text, "clients_hz": facts.settings.hz);
         fields!(text, "availability_zone": facts.setting("availability-zone"));
     }
     for (index, listener) in listeners(&facts.settings).iter().enumerate() {
@@ -422,7 +435,26 @@ fn replication(text: &mut String, facts: &Facts<'_>) {
     );
 }
 
-fn cpu(text: &mut String, _facts: &Facts<'_>) {
+/// Without TLS there is no certificate.
+fn tls(text: &mut String, _facts: &Facts<'_>) {
+    for certificate in ["server", "client", "ca"] {
+        let _ = write!(
+            text,
+            "tls_{certificate}_cert_serial:none\r\ntls_{certificate}_cert_expires_in_seconds:0\r\n"
+        );
+    }
+}
+
+fn scripting_engines(text: &mut String, facts: &Facts<'_>) {
+    let used = facts.engine.scripts.interpreter_bytes() + facts.engine.functions.memory_bytes().1;
+    fields!(text,
+        "engines_count": 1,
+        "engines_total_used_memory": used, "engines_total_memory_overhead": 0,
+        "engine_0": format_args!("name=LUA,module=lua,abi_version=4,used_memory={used},memory_overhead=0"),
+    );
+}
+
+fn cpu(text: &mut String, facts: &Facts<'_>) {
     let seconds = |us: u64| format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
     let process = sys::processor_time(TimeOf::Process);
     let children = sys::processor_time(TimeOf::Children);
@@ -434,6 +466,10 @@ fn cpu(text: &mut String, _facts: &Facts<'_>) {
         "used_cpu_sys_main_thread": seconds(thread.system_us),
         "used_cpu_user_main_thread": seconds(thread.user_us),
     );
+    if facts.engine.settings().dialect == Dialect::Valkey {
+        let active_ns = facts.host.statistics.of_thread(0).cycles_ns.value();
+        fields!(text, "used_active_time_main_thread": seconds(active_ns / 1000));
+    }
 }
 
 fn commandstats(text: &mut String, facts: &Facts<'_>) {
@@ -579,7 +615,7 @@ mod tests {
     #[test]
     fn sections_are_found_by_their_lower_case_titles() {
         for section in SECTIONS {
-            assert_eq!(section.name, section.title.to_ascii_lowercase());
+            assert_eq!(section.name, section.title.to_ascii_lowercase().replace(' ', ""));
         }
     }
 }

@@ -94,6 +94,9 @@ mod tests {
             clients_count: 100,
             scripts: 0,
             scripts_count: 10,
+            functions: 0,
+            functions_count: (0, 0),
+            interpreters: (0, 0),
             overhead: 2 * MB,
         }
     }
