@@ -343,7 +343,7 @@ bit_set! { Flags {
     /// What CLIENT CACHING has said holds after it. Ours, not shown.
     KEEPS_CACHING = 25, "";
     /// Guarded by the setting for modules, not by that for DEBUG. Ours, not shown.
-    ABOUT_MODULES = 26, "";
+    ABOUT_MODULES = 27, "";
 } }
 
 bit_set! { Categories {
