@@ -11,9 +11,17 @@ use harness::frame::Frame;
 use harness::target::{self, Target};
 
 /// Rows that do nothing for a server under test: one has no file of settings or users, runs no other
-/// script, and must not end.
-const ALWAYS_REFUSE: [&str; 5] =
-    ["acl|load", "acl|save", "config|rewrite", "script|kill", "shutdown"];
+/// script, loads no modules, and must not end.
+const ALWAYS_REFUSE: [&str; 8] = [
+    "acl|load",
+    "acl|save",
+    "config|rewrite",
+    "module|load",
+    "module|loadex",
+    "module|unload",
+    "script|kill",
+    "shutdown",
+];
 
 /// The full names of all rows, as the server itself lists them; containers are their subcommands.
 fn rows(target: &mut dyn Target) -> BTreeSet<String> {
