@@ -2,7 +2,7 @@
 
 use crate::acl::{self, Called, Context};
 use crate::blocking::{Wait, Waiter};
-use crate::command::Outcome;
+use crate::command::{Flags, Group, Outcome};
 use crate::data::Data;
 use crate::engine::Engine;
 use crate::error::Denial;
@@ -196,6 +196,67 @@ impl<'c, 'e> Ctx<'c, 'e> {
         };
         finished::note(self.engine, self.host, self.settings, self.data.statistics, &call);
         outcome
+    }
+
+    /// Says what stands for this call in the journal instead of the call as it was made: this command, and
+    /// further ones if it is said again. For whatever would not do the same a second time.
+    pub fn journal_as<T: AsRef<[u8]>>(&mut self, words: &[T]) {
+        if self.data.recorder.is_on() {
+            let db = self.data.db;
+            self.data.recorder.say(db, words);
+        }
+    }
+
+    /// Says that it stands in the journal as SET of `key` with the value and deadline that it has now.
+    pub(crate) fn journal_as_set(&mut self, key: Key<'_>) {
+        if !self.data.recorder.is_on() {
+            return;
+        }
+        let db = self.data.db;
+        let Some(entry) = self.data.found(key) else { return };
+        let value = entry.string().bytes().to_vec();
+        let digits = entry.deadline().map(|deadline| deadline.to_string());
+        let mut words: Vec<&[u8]> = vec![b"SET", key.bytes, &value];
+        if let Some(digits) = &digits {
+            words.extend([&b"PXAT"[..], digits.as_bytes()]);
+        }
+        self.data.recorder.say(db, &words);
+    }
+
+    /// Says that it stands in the journal as the deadline that `key` has now, or as its removal.
+    pub(crate) fn journal_as_deadline(&mut self, key: Key<'_>) {
+        if !self.data.recorder.is_on() {
+            return;
+        }
+        let deadline = self.data.found(key).map(|entry| entry.deadline());
+        match deadline {
+            None => self.journal_as(&[b"DEL", key.bytes]),
+            Some(None) => self.journal_as(&[b"PERSIST", key.bytes]),
+            Some(Some(deadline)) => {
+                self.journal_as(&[b"PEXPIREAT", key.bytes, deadline.to_string().as_bytes()]);
+            }
+        }
+    }
+
+    /// Changes that this call has made so far, without those that are recorded apart.
+    #[inline]
+    pub(crate) fn own_changes(&self) -> u64 {
+        self.data.changes - self.data.recorder.apart()
+    }
+
+    /// Records the call as it was made, if it has changed something and has not said what stands for it.
+    #[cold]
+    pub(crate) fn record(&mut self, before: u64) {
+        let is_said = self.data.recorder.take_said();
+        let flags = self.entry.row.flags;
+        // What a script or a transaction changes its own calls have recorded.
+        let stands_for_itself = flags.has(Flags::WRITE)
+            || flags.has(Flags::READONLY) && self.entry.row.group != Group::Scripting;
+        if !is_said && stands_for_itself && before != self.own_changes() {
+            let words: Vec<&[u8]> = self.argv.iter().collect();
+            let db = self.data.db;
+            self.data.recorder.push(db, &words);
+        }
     }
 
     /// The shards one by one (reach slices; inside EXEC and scripts all are held), and the reply.

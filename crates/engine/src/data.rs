@@ -9,6 +9,7 @@
 use crate::blocking::{ReadyKey, WaitTable};
 use crate::error::CommandError;
 use crate::events::{self, Event};
+use crate::journal::Recorder;
 use crate::keyspace::{Keyspace, LockedShard};
 use crate::lfu::{AccessMark, Frequency};
 use crate::statistics::ThreadStatistics;
@@ -54,6 +55,11 @@ pub struct Data<'e> {
     pub statistics: &'e ThreadStatistics,
     /// Whether the present call began with too little memory, and nothing to evict.
     pub is_memory_short: bool,
+    /// The calls of a journal are made once more: they were all allowed, and no key's time is up until it is
+    /// done, since a key that went is recorded like any other change.
+    pub(crate) is_replaying: bool,
+    /// What stands for the present call in the journal.
+    pub(crate) recorder: Recorder,
     /// Changes of the present call: 0 means that nothing follows from it.
     pub changes: u64,
     /// Where subscribers are told what happened.
@@ -87,6 +93,8 @@ impl<'e> Data<'e> {
             rng: Rng::new(seed),
             statistics,
             is_memory_short: false,
+            is_replaying: false,
+            recorder: Recorder::default(),
             changes: 0,
             notices,
             ready: Vec::new(),
@@ -379,6 +387,7 @@ impl<'e> Data<'e> {
             statistics: self.statistics,
             reclaim: self.reclaim,
             changes: &mut self.changes,
+            recorder: &mut self.recorder,
             notices: &mut self.notices,
             ready: &mut self.ready,
         };
@@ -445,6 +454,7 @@ struct After<'d, 'e> {
     statistics: &'d ThreadStatistics,
     reclaim: &'d dyn Reclaim,
     changes: &'d mut u64,
+    recorder: &'d mut Recorder,
     notices: &'d mut Notices<'e>,
     ready: &'d mut Vec<ReadyKey>,
 }
@@ -460,12 +470,24 @@ impl After<'_, '_> {
         entry: Entry,
     ) {
         *self.changes += 1;
+        self.recorder.push_apart(db, &[b"DEL", key.bytes]);
         self.statistics.keys_expired.add(1);
         follow(watched, tracked, self.notices, db, key.bytes, events::EXPIRED);
         if !waiting.is_empty() {
             waiting.note(db, key, self.ready);
         }
         free(self.reclaim, entry);
+    }
+
+    /// Fields of a hash were past their deadlines.
+    #[cold]
+    fn parts_expired(&mut self, db: usize, key: Key<'_>, gone: &[Box<[u8]>]) {
+        let mut words = vec![&b"HDEL"[..], key.bytes];
+        words.extend(gone.iter().map(|field| &field[..]));
+        *self.changes += 1;
+        self.recorder.push_apart(db, &words);
+        self.statistics.fields_expired.add(gone.len() as u64);
+        self.notices.notify(db, key.bytes, events::HEXPIRED);
     }
 
     fn missed(self, db: usize, key: Key<'_>) {

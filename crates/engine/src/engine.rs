@@ -5,6 +5,7 @@ use crate::blocking::Blocking;
 use crate::call_log::CallLogs;
 use crate::command::Command;
 use crate::data::Reclaim;
+use crate::journal::Journal;
 use crate::keyspace::Keyspace;
 use crate::latency::{Event, Spikes};
 use crate::loading::Loading;
@@ -56,6 +57,7 @@ pub struct Engine {
     pub call_logs: CallLogs,
     pub spikes: Spikes,
     pub monitors: Monitors,
+    pub journal: Journal,
     pub tracking: Tracking,
     pub switches: Switches,
     pub loading: Loading,
@@ -94,6 +96,7 @@ impl Engine {
             call_logs: CallLogs::default(),
             spikes: Spikes::default(),
             monitors: Monitors::default(),
+            journal: Journal::default(),
             tracking: Tracking::default(),
             switches: Switches::default(),
             loading: Loading::default(),
@@ -113,6 +116,13 @@ impl Engine {
         self.call_logs.trim(&settings);
         self.settings.store(Arc::new(settings));
         // Pairs with the acquire in `settings_generation`.
+        self.settings_generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Has changes recorded in the journal from now on, or no more; behind the gate, or before anything runs.
+    pub fn set_journaled(&self, is_journaled: bool) {
+        self.journal.set_on(is_journaled);
+        // Threads look at it when they look at the settings.
         self.settings_generation.fetch_add(1, Ordering::Release);
     }
 

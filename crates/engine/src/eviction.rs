@@ -158,6 +158,10 @@ impl Executor<'_> {
         let notices = &mut self.data.notices;
         data::follow(watched, tracked, notices, db, key.bytes, events::EVICTED);
         notices.finish();
+        if self.data.recorder.is_on() {
+            self.data.recorder.push(db, &[b"DEL", key.bytes]);
+            self.engine.journal.append(&mut self.data.recorder);
+        }
         drop(shard);
         self.engine.wake_all(nudged);
         self.data.statistics.keys_evicted.add(1);

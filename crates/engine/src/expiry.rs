@@ -6,6 +6,7 @@
 
 use crate::data::{self, Notices, Reclaim};
 use crate::events;
+use crate::journal::Recorder;
 use crate::keyspace::LockedShard;
 use crate::run::Executor;
 use crate::session::Session;
@@ -58,8 +59,9 @@ impl Executor<'_> {
             let database = data.database(db);
             if expires && database.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
                 let (statistics, reclaim) = (self.data.statistics, self.data.reclaim());
-                let notices = &mut self.data.notices;
+                let (notices, recorder) = (&mut self.data.notices, &mut self.data.recorder);
                 database.expire_due(now_ms, ENTRIES_MAX, |passed| {
+                    record(&passed, db, recorder);
                     if !waiting.is_empty()
                         && let Passed::Key(entry) = &passed
                     {
@@ -78,6 +80,9 @@ impl Executor<'_> {
             has_more |= self.data.notices.tidy_tracked(tracked, keys_max, rng);
         }
         self.data.notices.finish();
+        if !self.data.recorder.is_empty() {
+            self.engine.journal.append(&mut self.data.recorder);
+        }
         drop(shard);
         self.engine.wake_all(nudged);
         if has_more { Care::More } else { Care::Done }
@@ -100,7 +105,7 @@ fn after_expiry(
             data::follow(watched, tracked, notices, db, entry.as_ref().key(), events::EXPIRED);
             data::free(reclaim, entry);
         }
-        Passed::Fields { key, count } => {
+        Passed::Fields { key, count, .. } => {
             statistics.changes.add(count as u64);
             statistics.fields_expired.add(count as u64);
             data::follow(watched, tracked, notices, db, key, events::HEXPIRED);
@@ -111,6 +116,23 @@ fn after_expiry(
             data::follow(watched, tracked, notices, db, entry.as_ref().key(), events::HEXPIRED);
             data::follow(watched, tracked, notices, db, entry.as_ref().key(), events::DEL);
             data::free(reclaim, entry);
+        }
+    }
+}
+
+/// Records that a key, or fields of a hash, have gone.
+fn record(passed: &Passed<'_>, db: usize, recorder: &mut Recorder) {
+    if !recorder.is_on() {
+        return;
+    }
+    match passed {
+        Passed::Key(entry) | Passed::LastFields { entry, .. } => {
+            recorder.push(db, &[b"DEL", entry.as_ref().key()]);
+        }
+        Passed::Fields { key, names, .. } => {
+            let mut words = vec![&b"HDEL"[..], key];
+            words.extend(names.iter());
+            recorder.push(db, &words);
         }
     }
 }

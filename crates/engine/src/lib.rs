@@ -18,6 +18,7 @@ pub mod acl;
 pub mod args;
 pub mod blocking;
 pub mod call_log;
+pub mod journal;
 pub mod keyspace;
 pub mod latency;
 pub mod lfu;

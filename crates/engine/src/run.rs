@@ -117,7 +117,8 @@ impl<'e> Executor<'e> {
         let seed = engine.seed ^ (slot as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let settings = engine.settings();
         let notices = Notices::new(&engine.pubsub, &engine.tracking, host, &settings);
-        let data = Data::new(&engine.keyspace, statistics, &*engine.reclaim, notices, seed);
+        let mut data = Data::new(&engine.keyspace, statistics, &*engine.reclaim, notices, seed);
+        data.recorder.set_on(engine.journal.is_on());
         Self {
             engine,
             host,
@@ -138,6 +139,13 @@ impl<'e> Executor<'e> {
             wall_ms: 0,
             tick_ns: 0,
         }
+    }
+
+    /// An executor that makes the calls of a journal once more.
+    pub fn replaying(engine: &'e Engine, host: &'e dyn Host, slot: usize) -> Self {
+        let mut executor = Self::new(engine, host, slot);
+        executor.data.is_replaying = true;
+        executor
     }
 
     /// Runs the complete requests in `input`, in order. Replies are appended to `reply`.
@@ -374,8 +382,10 @@ impl<'e> Executor<'e> {
         session.last_command = Some(entry);
         self.data.statistics.begin(entry.id);
         // Outside of the gate (while a script is busy) there is no room to be made.
-        self.data.is_memory_short =
-            admit::is_memory_full(&self.settings) && self.is_inside_gate() && self.make_room();
+        self.data.is_memory_short = admit::is_memory_full(&self.settings)
+            && self.is_inside_gate()
+            && !self.data.is_replaying
+            && self.make_room();
         if let Err(error) = self.admit(session, entry, argv) {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
@@ -433,6 +443,9 @@ impl<'e> Executor<'e> {
                 session.waiting_since = None;
                 session.further.clear();
                 let flow = self.run_held(session, entry, argv, keys, reply);
+                if !self.data.recorder.is_empty() {
+                    self.engine.journal.append(&mut self.data.recorder);
+                }
                 self.data.guards.clear();
                 if !self.woken.is_empty() {
                     self.wake_if_late();
@@ -541,13 +554,15 @@ impl<'e> Executor<'e> {
         }
         self.data.now_ms = now_ms;
         self.data.frequency = self.settings.frequency(&self.engine.keyspace.moments, now_ms);
+        let used_ms = if self.data.is_replaying { self.engine.clock().wall_ms() } else { now_ms };
         self.data.access_clock =
-            self.data.frequency.map_or_else(|| access_clock(now_ms), Frequency::fresh);
+            self.data.frequency.map_or_else(|| access_clock(used_ms), Frequency::fresh);
         self.data.db = session.db;
         self.data.notices.begin(session.id);
         self.data.is_no_touch = session.is_no_touch;
         self.data.is_lrm = self.settings.memory_policy.is_lrm();
         self.data.changes = 0;
+        self.data.recorder.begin();
     }
 
     /// Locks what a call touches. On `Queued` nothing is held, and the session's token is woken
@@ -888,7 +903,7 @@ impl<'e> Executor<'e> {
     }
 
     pub(crate) fn read_wall_clock(&mut self) {
-        self.wall_ms = self.engine.clock().wall_ms();
+        self.wall_ms = if self.data.is_replaying { 0 } else { self.engine.clock().wall_ms() };
     }
 
     fn read_settings(&mut self) {
@@ -898,6 +913,7 @@ impl<'e> Executor<'e> {
             self.settings_generation = generation;
             self.settings = self.engine.settings();
             self.data.notices.configure(&self.settings);
+            self.data.recorder.set_on(self.engine.journal.is_on());
         }
     }
 }
@@ -911,12 +927,16 @@ fn runs_while_busy(entry: &Entry, argv: Argv<'_>) -> bool {
 #[inline]
 pub(crate) fn invoke(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let position = ctx.reply.position();
+    let before = ctx.own_changes();
     if ctx.engine.monitors.is_watched() {
         monitors::show(ctx, Moment::Begin);
     }
     let outcome = (ctx.entry.row.run)(ctx);
     if let Err(error) = &outcome {
         answer_error(ctx, error, position);
+    }
+    if ctx.data.recorder.is_on() {
+        ctx.record(before);
     }
     if ctx.session.tracking.is_some() {
         tracking::remember(ctx);

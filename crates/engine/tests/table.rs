@@ -127,7 +127,10 @@ fn rows_agree_with_themselves() {
         // What it has read is noted in the shards of its keys, so they must be held.
         let has_keys = row.keys.iter().any(|spec| spec.flags != NOT_KEY);
         let holds_none = matches!(row.reach, Reach::None | Reach::Slices);
-        assert!(!(row.flags.has(Flags::READONLY) && has_keys && holds_none), "{name} holds no keys");
+        assert!(
+            !(row.flags.has(Flags::READONLY) && has_keys && holds_none),
+            "{name} holds no keys"
+        );
     }
 }
 

@@ -167,6 +167,34 @@ impl InProcess {
         self.host.registry.remove(caller.session.id);
     }
 
+    /// Makes the calls of a journal once more.
+    ///
+    /// # Panics
+    /// When more than [`THREADS`] threads call at the same time.
+    pub fn replay(&self, journal: &[u8]) -> Vec<u8> {
+        let slot = self.free.lock().pop().expect("no more threads call than there are numbers");
+        let mut caller = self.connect();
+        caller.session.is_authenticated = true;
+        let mut executor = Executor::replaying(&self.engine, &self.host, slot);
+        let mut reply = Reply::new();
+        let settings = self.host.settings();
+        let limits = |session: &Session| request_limits(session, &settings);
+        let Caller { session, parser, .. } = &mut caller;
+        let mut done = 0;
+        loop {
+            let progress = executor.serve(session, parser, limits, &journal[done..], &mut reply);
+            done += progress.consumed;
+            if !matches!(progress.state, Served::More) {
+                break;
+            }
+        }
+        executor.end_session(&mut caller.session);
+        drop(executor);
+        self.free.lock().push(slot);
+        self.host.registry.remove(caller.session.id);
+        reply.to_vec()
+    }
+
     /// The engine inside.
     pub fn engine(&self) -> &Engine {
         &self.engine

@@ -55,6 +55,20 @@ enum Task {
         rewrite: bool,
         files: Vec<PathBuf>,
     },
+    /// Replay the journal of random commands, and compare what is held then.
+    Journal {
+        /// A server that replays it instead of another engine.
+        #[arg(long)]
+        reference: Option<PathBuf>,
+        /// The seed of the first stream; the next ones follow it.
+        #[arg(long)]
+        seed: Option<u64>,
+        #[arg(long, default_value_t = 400)]
+        count: u64,
+        /// Commands in a stream.
+        #[arg(long, default_value_t = 150)]
+        length: usize,
+    },
     /// Compare the replies of two servers to random commands.
     Streams {
         #[arg(long)]
@@ -86,6 +100,13 @@ fn main() -> ExitCode {
         Task::Record { server, rewrite, files } => {
             let extent = if rewrite { Extent::Wrong } else { Extent::Missing };
             record_files(&server, extent, &files)
+        }
+        Task::Journal { reference, seed, count, length } => {
+            let plan = streams::journal::Plan { reference, seed, count, length };
+            streams::journal::run(&plan).map(|count| {
+                println!("{} passed, {} failed, 0 skipped", count.passed, count.failed);
+                count.failed == 0
+            })
         }
         Task::Streams { server, reference, seed, count, length } => {
             let plan = streams::Plan { server, reference, seed, count, length };

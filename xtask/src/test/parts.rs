@@ -39,6 +39,11 @@ pub(crate) const PARTS: &[Part] = &[
     part("cases-dialect", "case files on the server in dialect valkey", cases_dialect),
     part("cases-reference", "case files on the reference server", cases_reference),
     part("streams", "random command streams on the server and on the reference", streams),
+    part(
+        "journal",
+        "the journal of random command streams, replayed here and by the reference",
+        journal,
+    ),
     part("dumps", "values from server to reference and back", dumps),
     part("django", "a Django site: cache and sessions", django),
     part("redis-py", "redis-py, newest and 5.x", redis_py),
@@ -54,7 +59,7 @@ pub(crate) const PARTS: &[Part] = &[
 ];
 
 /// Beginnings of the names of parts that run programs which `build` makes.
-const NEED_BUILD: [&str; 13] = [
+const NEED_BUILD: [&str; 14] = [
     "bull",
     "cases",
     "celery",
@@ -63,6 +68,7 @@ const NEED_BUILD: [&str; 13] = [
     "dramatiq",
     "dumps",
     "ioredis",
+    "journal",
     "locks",
     "node-redis",
     "redis-py",
@@ -180,6 +186,17 @@ fn streams(plan: &Plan) -> Result<Count, Skip> {
     command.arg("--reference").arg(plan.reference()?);
     command.args(["--seed", &plan.options.seed.unwrap_or(STREAMS_SEED).to_string()]);
     counted(&mut command)
+}
+
+fn journal(plan: &Plan) -> Result<Count, Skip> {
+    let mut command = harness(plan);
+    let seed = plan.options.seed.unwrap_or(STREAMS_SEED).to_string();
+    command.args(["journal", "--count", "200", "--seed", &seed]);
+    let own = counted(&mut command)?;
+    let mut command = harness(plan);
+    command.args(["journal", "--count", "60", "--seed", &seed]);
+    command.arg("--reference").arg(plan.reference()?);
+    Ok(own + counted(&mut command)?)
 }
 
 fn dumps(plan: &Plan) -> Result<Count, Skip> {

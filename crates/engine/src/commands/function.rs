@@ -98,6 +98,7 @@ fn function_delete(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if !ctx.engine.functions.delete(ctx.argv.at(2)) {
         return Err(FunctionError::LibraryNotFound.into());
     }
+    ctx.data.changes += 1;
     ctx.reply.ok();
     Ok(())
 }
@@ -112,6 +113,7 @@ fn function_flush(ctx: &mut Ctx<'_, '_>) -> Outcome {
         return Err(FunctionError::FlushMode.into());
     }
     ctx.engine.functions.flush();
+    ctx.data.changes += 1;
     ctx.reply.ok();
     Ok(())
 }
@@ -211,6 +213,7 @@ fn function_load(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     let functions = &ctx.engine.functions;
     let name = functions.load(ctx, ctx.argv.at(last), existing)?;
+    ctx.data.changes += 1;
     ctx.reply.bulk(&name);
     Ok(())
 }

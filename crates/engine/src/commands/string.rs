@@ -286,6 +286,7 @@ fn getdel(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if exists {
         ctx.data.remove(key);
         ctx.data.changed(key, events::DEL);
+        ctx.journal_as(&[b"DEL", key.bytes]);
     }
     Ok(())
 }
@@ -338,7 +339,10 @@ fn getex(ctx: &mut Ctx<'_, '_>) -> Outcome {
             ctx.data.set_deadline(key, None);
             ctx.data.changed(key, events::PERSIST);
         }
-        None => {}
+        None => return Ok(()),
+    }
+    if exists {
+        ctx.journal_as_deadline(key);
     }
     Ok(())
 }
@@ -391,6 +395,7 @@ fn incrbyfloat(ctx: &mut Ctx<'_, '_>) -> Outcome {
     replace(ctx, key, &value);
     ctx.data.edit(key, |entry| entry.as_mut().set_text(true));
     ctx.data.changed(key, events::INCRBYFLOAT);
+    ctx.journal_as(&[b"SET", key.bytes, &value, b"KEEPTTL"]);
     ctx.reply.bulk(&value);
     Ok(())
 }
@@ -440,6 +445,7 @@ fn msetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
             if deadline.is_some() {
                 ctx.data.noted(key, events::EXPIRE);
             }
+            ctx.journal_as_set(key);
         }
     }
     ctx.reply.integer(i64::from(is_allowed));
@@ -515,6 +521,7 @@ fn set_with_options(ctx: &mut Ctx<'_, '_>) -> Outcome {
         if deadline.is_some() {
             ctx.data.noted(key, events::EXPIRE);
         }
+        ctx.journal_as_set(key);
     }
     Ok(())
 }
@@ -598,6 +605,7 @@ fn set_volatile(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) ->
     ctx.data.set_string(key, ctx.argv.at(3), Some(deadline));
     ctx.data.changed(key, events::SET);
     ctx.data.noted(key, events::EXPIRE);
+    ctx.journal_as_set(key);
     ctx.reply.ok();
     Ok(())
 }

@@ -64,6 +64,7 @@ fn store<N: Number>(
     if time.is_some_and(|deadline| deadline <= ctx.data.now_ms) {
         if ctx.data.remove(key) {
             ctx.data.changed(key, events::DEL);
+            ctx.journal_as(&[b"DEL", key.bytes]);
         }
         return;
     }
@@ -78,6 +79,7 @@ fn store<N: Number>(
     } else if options.persists && before_deadline.is_some() {
         ctx.data.noted(key, events::PERSIST);
     }
+    ctx.journal_as_set(key);
 }
 
 /// A step with its bounds.

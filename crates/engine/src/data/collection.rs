@@ -49,16 +49,38 @@ impl Data<'_> {
     ) -> Result<Option<Changed<R>>, CommandError> {
         let (db, now_ms, mark) = (self.db, self.now_ms, self.access_mark());
         let (LockedShard { data, watched, tracked, waiting }, mut after) = self.parts(key.hash);
+        let is_recorded = after.recorder.is_on();
+        // In a journal, parts whose time is up go before the change that may depend on it.
+        let mut gone: Vec<Box<[u8]>> = Vec::new();
         let edited = data.database(db).edit_live(key, now_ms, |entry| {
             if entry.as_ref().kind() != L::KIND {
                 return Err(CommandError::WrongType);
             }
+            if is_recorded
+                && let Some(large) = Home::<L>::large_mut(entry)
+                && large.next_deadline_ms().is_some_and(|due_ms| due_ms < now_ms)
+            {
+                large.purge_due(now_ms, &mut |part| gone.push(part.into()));
+                if is_emptied::<L>(entry) {
+                    // A key whose last part has gone is gone with it, and with its own deadline.
+                    return Ok(None);
+                }
+            }
             mark.apply(&mut entry.as_mut());
             let result = verb(entry);
-            Ok(Changed { result, is_emptied: is_emptied::<L>(entry) })
+            Ok(Some(Changed { result, is_emptied: is_emptied::<L>(entry) }))
         });
+        if !gone.is_empty() {
+            after.parts_expired(db, key, &gone);
+        }
         let changed = match edited {
-            Edited::Done(changed) => changed?,
+            Edited::Done(changed) => match changed? {
+                Some(changed) => changed,
+                None => {
+                    self.remove(key);
+                    return Ok(None);
+                }
+            },
             Edited::Missing => return Ok(None),
             Edited::Expired(entry) => {
                 after.expired(watched, tracked, waiting, db, key, entry);

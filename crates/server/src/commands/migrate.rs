@@ -207,6 +207,7 @@ impl<'a> Request<'a> {
                     let key = ctx.key(sent.argument);
                     ctx.data.remove(key);
                     ctx.data.changed(key, events::DEL);
+                    ctx.journal_as(&[b"DEL", key.bytes]);
                 }
                 (Some(found), _) => left.push(found),
                 (None, Some(_)) => left.push(Item { value: None, ..sent.clone() }),

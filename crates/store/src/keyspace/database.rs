@@ -80,6 +80,8 @@ pub enum Passed<'a> {
         key: &'a [u8],
         /// How many went.
         count: usize,
+        /// Which ones.
+        names: &'a Names,
     },
     /// The last fields of a hash had passed theirs, so it is no longer in the database.
     LastFields {
@@ -88,6 +90,31 @@ pub enum Passed<'a> {
         /// How many went.
         count: usize,
     },
+}
+
+/// Names of fields, in one piece of memory.
+#[derive(Debug, Default)]
+pub struct Names {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Names {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(start, end)| &self.bytes[*start..*end])
+    }
+
+    fn push(&mut self, name: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
 }
 
 /// How many entries have which times.
@@ -616,6 +643,7 @@ impl Database {
         let (mut removed, mut due_lost, mut timed_lost) = (0, 0, 0);
         // Of hashes that lost their last fields, how many that were.
         let mut emptied: Vec<usize> = Vec::new();
+        let mut names = Names::default();
         let keep = |mut entry: EntryMut<'_>| {
             let Some(mut due_ms) = entry.as_ref().due_ms() else { return true };
             if entry.as_ref().is_expired(now_ms) && removed < max {
@@ -627,7 +655,8 @@ impl Database {
                 && removed < max
                 && let Some(large) = entry.large_mut::<LargeHash>()
             {
-                let count = hash::purge(large, now_ms, max - removed);
+                names.clear();
+                let count = hash::purge(large, now_ms, max - removed, |field| names.push(field));
                 removed += count;
                 timed_lost += usize::from(large.next_deadline_ms().is_none());
                 let is_emptied = LargeHash::len(Form::Large(large)) == 0;
@@ -637,7 +666,7 @@ impl Database {
                     return false;
                 }
                 if count != 0 {
-                    out(Passed::Fields { key: entry.as_ref().key(), count });
+                    out(Passed::Fields { key: entry.as_ref().key(), count, names: &names });
                 }
                 let Some(next_ms) = entry.as_ref().due_ms() else {
                     due_lost += 1;

@@ -41,6 +41,9 @@ pub trait Large: Clone + Send + Sync + 'static {
         None
     }
 
+    /// Removes the parts whose time is up, and calls `gone` with each.
+    fn purge_due(&mut self, _now_ms: u64, _gone: &mut dyn FnMut(&[u8])) {}
+
     /// Fetches what calls with these elements will look at into the cache. Where there are several,
     /// their cache misses overlap, which they do not when each call waits for its own.
     fn prefetch(&self, _wanted: &[Wanted<'_>]) {}

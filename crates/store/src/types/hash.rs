@@ -84,6 +84,10 @@ impl Large for LargeHash {
         self.fields.prefetch(wanted.iter().map(|wanted| wanted.element));
     }
 
+    fn purge_due(&mut self, now_ms: u64, gone: &mut dyn FnMut(&[u8])) {
+        self.fields.remove_due_before(now_ms, usize::MAX, gone);
+    }
+
     fn next_deadline_ms(&self) -> Option<u64> {
         Some(self.fields.due()).filter(|due| *due != Deadline::NEVER)
     }
@@ -171,9 +175,9 @@ pub fn set_deadline<H: Home<LargeHash>>(
     }
 }
 
-/// Removes fields past their deadline, at most `max`; returns how many.
-pub fn purge(large: &mut LargeHash, now_ms: u64, max: usize) -> usize {
-    large.fields.remove_due_before(now_ms, max)
+/// Removes fields past their deadline, at most `max`, and calls `gone` with each; returns how many.
+pub fn purge(large: &mut LargeHash, now_ms: u64, max: usize, gone: impl FnMut(&[u8])) -> usize {
+    large.fields.remove_due_before(now_ms, max, gone)
 }
 
 /// A field's value.

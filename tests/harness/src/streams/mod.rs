@@ -5,6 +5,7 @@
 
 mod compare;
 mod grammar;
+pub mod journal;
 mod pools;
 
 use std::fmt::Write as _;
@@ -93,7 +94,8 @@ pub fn run(plan: &Plan) -> Result<Count, String> {
         match pair.run(protocol, &calls)? {
             None => count.passed += 1,
             Some(mismatch) => {
-                let (calls, mismatch) = shrink(&mut pair, protocol, calls, mismatch)?;
+                let run = |calls: &[Call]| pair.run(protocol, calls);
+                let (calls, mismatch) = shrink(run, calls, mismatch)?;
                 println!("\nwith --seed {seed} --count 1, {protocol:?}:");
                 println!("{}", report(&calls, &mismatch));
                 count.failed += 1;
@@ -126,13 +128,13 @@ fn stream(grammar: &Grammar, seed: u64, length: usize) -> (Protocol, Vec<Call>) 
 
 /// One server with the connections of the stream in progress.
 struct Side {
-    target: SocketTarget,
+    target: Box<dyn Target>,
     admin: Box<dyn Link>,
     links: Vec<Box<dyn Link>>,
 }
 
 impl Side {
-    fn new(mut target: SocketTarget) -> Result<Self, String> {
+    fn new(mut target: Box<dyn Target>) -> Result<Self, String> {
         let admin = target.open()?;
         Ok(Self { target, admin, links: Vec::new() })
     }
@@ -239,7 +241,8 @@ struct Pair {
 
 impl Pair {
     fn new(ours: SocketTarget, theirs: SocketTarget) -> Result<Self, String> {
-        Ok(Self { ours: Side::new(ours)?, theirs: Side::new(theirs)?, defaults: Vec::new() })
+        let (ours, theirs) = (Side::new(Box::new(ours))?, Side::new(Box::new(theirs))?);
+        Ok(Self { ours, theirs, defaults: Vec::new() })
     }
 
     /// Runs a stream from an empty keyspace; none when every reply is the same.
@@ -296,8 +299,7 @@ fn different(ours: &[Held], theirs: &[Held], reference: &Identity) -> Option<Mis
 
 /// Leaves out pieces of the stream, ever smaller ones, as long as the servers still differ.
 fn shrink(
-    pair: &mut Pair,
-    protocol: Protocol,
+    mut run: impl FnMut(&[Call]) -> Result<Option<Mismatch>, String>,
     mut calls: Vec<Call>,
     mut mismatch: Mismatch,
 ) -> Result<(Vec<Call>, Mismatch), String> {
@@ -310,7 +312,7 @@ fn shrink(
             budget -= 1;
             let mut fewer = calls.clone();
             fewer.drain(at..(at + piece).min(calls.len()));
-            match pair.run(protocol, &fewer)? {
+            match run(&fewer)? {
                 Some(found) => {
                     fewer.truncate(found.index.map_or(fewer.len(), |index| index + 1));
                     (calls, mismatch) = (fewer, found);

@@ -20,7 +20,7 @@ struct EngineTarget {
     node: Rc<InProcess>,
     identity: Identity,
     /// Where it writes; goes with it.
-    _folder: TempDir,
+    _folder: Rc<TempDir>,
 }
 
 /// One client of it: what it sends is run at once, and its replies wait here.
@@ -36,18 +36,41 @@ struct EngineLink {
 /// # Errors
 /// When it does not say who it is.
 pub fn target() -> Result<Box<dyn Target>, String> {
+    target_of(node()?)
+}
+
+/// A target around a server in this process.
+///
+/// # Errors
+/// When it does not say who it is.
+pub fn target_of(node: Node) -> Result<Box<dyn Target>, String> {
+    let mut link: Box<dyn Link> = Box::new(EngineLink::new(&node.server));
+    let info = link.call(&["INFO", "server"])?;
+    let info = String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned();
+    drop(link);
+    let identity = Identity::read(&info);
+    Ok(Box::new(EngineTarget { node: node.server, identity, _folder: node.folder }))
+}
+
+/// A server in this process, and its folder, which goes with it.
+#[derive(Clone)]
+pub struct Node {
+    pub server: Rc<InProcess>,
+    folder: Rc<tempfile::TempDir>,
+}
+
+/// A server in this process, as tests want it.
+///
+/// # Errors
+/// When its configuration is wrong.
+pub fn node() -> Result<Node, String> {
     let machine = Machine { cores: 1, memory_bytes: 1 << 30 };
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let text = "enable-debug-command yes\nsave \"\"\n";
     let text = format!("{text}dir \"{}\"\n", folder.path().display());
     let config = Config::from_text(text.as_bytes(), dialect::Dialect::Redis, machine)
         .map_err(|error| error.to_string())?;
-    let node = Rc::new(InProcess::new(config, &[]));
-    let mut link: Box<dyn Link> = Box::new(EngineLink::new(&node));
-    let info = link.call(&["INFO", "server"])?;
-    let info = String::from_utf8_lossy(info.text().unwrap_or_default()).into_owned();
-    drop(link);
-    Ok(Box::new(EngineTarget { node, identity: Identity::read(&info), _folder: folder }))
+    Ok(Node { server: Rc::new(InProcess::new(config, &[])), folder: Rc::new(folder) })
 }
 
 impl Target for EngineTarget {

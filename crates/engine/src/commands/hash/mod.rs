@@ -272,6 +272,15 @@ fn hincrbyfloat(ctx: &mut Ctx<'_, '_>) -> Outcome {
         sum.ok_or(CommandError::IncrementNotFinite)?.append_to(&mut text);
         Ok(((), &text[..]))
     })?;
+    let (key, field) = (ctx.key(1), ctx.argv.at(2));
+    ctx.journal_as(&[b"HSET", key.bytes, field, &text]);
+    // HSET alone would take its deadline away.
+    let now_ms = ctx.data.now_ms;
+    let hash = ctx.data.view_as::<LargeHash>(key);
+    if let Some(deadline) = hash.and_then(|hash| hash::deadline(hash, field, now_ms)).flatten() {
+        let deadline = deadline.to_string();
+        ctx.journal_as(&[b"HPEXPIREAT", key.bytes, deadline.as_bytes(), b"FIELDS", b"1", field]);
+    }
     ctx.reply.bulk(&text);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Values together with deadlines or deletion: HGETDEL, HGETEX, HSETEX.
 
 use super::fields::{self, FieldList, Found};
-use super::ttl::Done;
+use super::ttl::{self, Done};
 use super::{form, reply_optional};
 use crate::args::{self, Args};
 use crate::command::Outcome;
@@ -34,7 +34,12 @@ pub(super) fn hgetdel(ctx: &mut Ctx<'_, '_>) -> Outcome {
     })?;
     match changed {
         None => (0..fields.count).for_each(|_| ctx.reply.null()),
-        Some(changed) => changed.result.tell(ctx, changed.is_emptied),
+        Some(changed) => {
+            if changed.result.has_deleted {
+                ttl::journal(ctx, fields.iter(), None);
+            }
+            changed.result.tell(ctx, changed.is_emptied);
+        }
     }
     Ok(())
 }
@@ -84,7 +89,12 @@ pub(super) fn hgetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
     }
     match changed {
         None => (0..fields.count).for_each(|_| ctx.reply.null()),
-        Some(changed) => changed.result.tell(ctx, changed.is_emptied),
+        Some(changed) => {
+            if has_persisted || changed.result.has_done_something() {
+                ttl::journal(ctx, fields.iter(), deadline);
+            }
+            changed.result.tell(ctx, changed.is_emptied);
+        }
     }
     Ok(())
 }
@@ -128,6 +138,7 @@ pub(super) fn hsetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if changed.is_emptied {
         ctx.data.noted(key, events::DEL);
     }
+    options.journal(ctx, is_past);
     ctx.reply.integer(1);
     Ok(())
 }
@@ -252,6 +263,34 @@ impl SetOptions {
             options.ttl = Some(Ttl::At(fields::deadline(form, time, now_ms, command)?));
         }
         Ok(options)
+    }
+
+    /// Says how the call stands in the journal.
+    fn journal(&self, ctx: &mut Ctx<'_, '_>, is_past: bool) {
+        let argv = ctx.argv;
+        let fields = (self.first..argv.len()).step_by(2).map(|at| argv.at(at));
+        let (count, digits) = (
+            fields.len().to_string(),
+            match self.ttl {
+                Some(Ttl::At(deadline)) => deadline.to_string(),
+                _ => String::new(),
+            },
+        );
+        let key = argv.at(1);
+        let mut words = match self.ttl {
+            _ if is_past => vec![&b"HDEL"[..], key],
+            Some(Ttl::At(_)) => {
+                vec![&b"HSETEX"[..], key, b"PXAT", digits.as_bytes(), b"FIELDS", count.as_bytes()]
+            }
+            Some(Ttl::Keep) => vec![&b"HSETEX"[..], key, b"KEEPTTL", b"FIELDS", count.as_bytes()],
+            _ => vec![&b"HSET"[..], key],
+        };
+        if is_past {
+            words.extend(fields);
+        } else {
+            words.extend(argv.iter().skip(self.first));
+        }
+        ctx.journal_as(&words);
     }
 
     /// Whether the fields that are there allow the call.

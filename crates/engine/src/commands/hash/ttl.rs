@@ -124,8 +124,46 @@ fn expire(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) -> Outco
         (0..fields.count).for_each(|_| ctx.reply.integer(MISSING));
         return Ok(());
     };
+    if changed.result.has_done_something() {
+        journal(ctx, fields.iter(), Some(deadline));
+    }
     changed.result.tell(ctx, changed.is_emptied);
     Ok(())
+}
+
+/// Says how fields stand in the journal that were to have this deadline, or none: those that have it, and
+/// those that are gone.
+pub(super) fn journal<'a>(
+    ctx: &mut Ctx<'_, '_>,
+    fields: impl Iterator<Item = &'a [u8]>,
+    deadline: Option<u64>,
+) {
+    if !ctx.data.recorder.is_on() {
+        return;
+    }
+    let (key, now_ms) = (ctx.key(1), ctx.data.now_ms);
+    let hash = ctx.data.view_as::<LargeHash>(key);
+    let (mut timed, mut gone) = (Vec::new(), vec![&b"HDEL"[..], key.bytes]);
+    for field in fields {
+        match hash.and_then(|hash| hash::deadline(hash, field, now_ms)) {
+            None => gone.push(field),
+            Some(now) if now == deadline => timed.push(field),
+            Some(_) => {}
+        }
+    }
+    let (digits, count) = (deadline.map(|at| at.to_string()), timed.len().to_string());
+    if !timed.is_empty() {
+        let mut words = match &digits {
+            Some(digits) => vec![&b"HPEXPIREAT"[..], key.bytes, digits.as_bytes()],
+            None => vec![&b"HPERSIST"[..], key.bytes],
+        };
+        words.extend([&b"FIELDS"[..], count.as_bytes()]);
+        words.extend(timed);
+        ctx.journal_as(&words);
+    }
+    if 2 < gone.len() {
+        ctx.journal_as(&gone);
+    }
 }
 
 fn show(ctx: &mut Ctx<'_, '_>, show: impl Fn(u64, u64) -> u64) -> Outcome {
@@ -173,6 +211,10 @@ impl Done {
         }
         self.has_updated |= hash::set_deadline(home, field, Some(deadline), now_ms);
         1
+    }
+
+    pub(super) fn has_done_something(&self) -> bool {
+        self.has_deleted || self.has_expired || self.has_updated
     }
 
     /// Tells of it.

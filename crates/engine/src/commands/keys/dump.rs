@@ -60,12 +60,17 @@ pub(super) fn restore(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if deadline.is_some_and(|deadline| deadline <= now_ms) || value.is_gone() {
         if is_there {
             ctx.data.changed(key, events::DEL);
+            ctx.journal_as(&[b"DEL", key.bytes]);
         }
     } else {
         let Options { idle_seconds, frequency, .. } = options;
         let clock = loading::access_clock(ctx.data.frequency, now_ms, idle_seconds, frequency);
         ctx.data.put(key.hash, value.into_entry(key.bytes, deadline, clock));
         ctx.data.changed(key, events::RESTORE);
+        let deadline = deadline.unwrap_or(0).to_string();
+        let words: [&[u8]; 6] =
+            [b"RESTORE", key.bytes, deadline.as_bytes(), ctx.argv.at(3), b"REPLACE", b"ABSTTL"];
+        ctx.journal_as(&words);
     }
     ctx.reply.ok();
     Ok(())

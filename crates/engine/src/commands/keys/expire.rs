@@ -83,6 +83,7 @@ fn set_deadline(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) ->
                 ctx.data.changed(key, if expires { events::EXPIRED } else { events::DEL });
             }
         }
+        ctx.journal_as_deadline(key);
     }
     ctx.reply.integer(i64::from(is_allowed));
     Ok(())

@@ -3,7 +3,7 @@
 //! Each does what its sister without the B does, and waits where that finds nothing.
 
 use super::movement::{Amount, Move, move_many, move_one};
-use super::pop::{PopCall, pop_many, told};
+use super::pop::{PopCall, pop_many, pop_name, told};
 use crate::args::Args;
 use crate::blocking::Wait;
 use crate::command::Outcome;
@@ -104,6 +104,7 @@ fn pop_one(ctx: &mut Ctx<'_, '_>, key: Key<'_>, end: End) -> Result<bool, Comman
     })?;
     let Some(popped) = popped else { return Ok(false) };
     told(ctx, key, end, popped.is_emptied);
+    ctx.journal_as(&[pop_name(end), key.bytes]);
     Ok(true)
 }
 

@@ -1,5 +1,6 @@
 //! What takes elements from one list and adds them to another: LMOVE, LMOVEM, RPOPLPUSH.
 
+use super::pop::pop_name;
 use super::{end_named, pop_event, positive_count, push_event};
 use crate::args::Args;
 use crate::command::Outcome;
@@ -79,6 +80,13 @@ impl<'k> Move<'k> {
         Ok(Self { source: ctx.key(1), destination: ctx.key(2), from, to })
     }
 
+    /// Says that one element was moved, whether somebody has waited for it or not.
+    fn journal(&self, ctx: &mut Ctx<'_, '_>) {
+        let name = |end| if end == End::Head { &b"LEFT"[..] } else { b"RIGHT" };
+        let keys = [self.source.bytes, self.destination.bytes];
+        ctx.journal_as(&[&b"LMOVE"[..], keys[0], keys[1], name(self.from), name(self.to)]);
+    }
+
     fn is_within_one_list(&self) -> bool {
         self.source.bytes == self.destination.bytes
     }
@@ -121,6 +129,7 @@ pub(super) fn move_one(ctx: &mut Ctx<'_, '_>, call: Move<'_>) -> Result<bool, Co
             list::rotate(home, from, to, limits, |element| reply_element(reply, element))
         })?;
         moved(ctx, call, false);
+        call.journal(ctx);
         return Ok(true);
     }
     ctx.data.look_as::<LargeList>(destination)?;
@@ -136,6 +145,7 @@ pub(super) fn move_one(ctx: &mut Ctx<'_, '_>, call: Move<'_>) -> Result<bool, Co
         list::push(home, to, text.clone(), limits);
     })?;
     moved(ctx, call, popped.is_emptied);
+    call.journal(ctx);
     Ok(true)
 }
 
@@ -174,11 +184,34 @@ pub(super) fn move_many(
         ctx.data
             .create::<LargeList, _>(destination, |home| put(home, to, &taken.result, limits))?;
     }
+    if ctx.data.recorder.is_on() {
+        let form = ctx.data.look_as::<LargeList>(destination)?.expect("it has got the elements");
+        let skipped = if to == End::Head { 0 } else { list::len(form) - count };
+        let mut added: Vec<Vec<u8>> = vec![push_name(to).to_vec(), destination.bytes.to_vec()];
+        let mut digits = IntegerBuffer::new();
+        let stand = list::walk(form, End::Head, skipped, count);
+        let first = added.len();
+        added.extend(stand.map(|element| element.bytes(&mut digits).to_vec()));
+        if to == End::Head {
+            // The last one that is pushed stands first.
+            added[first..].reverse();
+        }
+        let number = count.to_string();
+        ctx.journal_as(&[pop_name(from), source.bytes, number.as_bytes()]);
+        ctx.journal_as(&added);
+    }
     let form = ctx.data.look_as::<LargeList>(destination)?.expect("it has got the elements");
     let skipped = if to == End::Head { 0 } else { list::len(form) - count };
     reply_elements(ctx.reply, list::walk(form, End::Head, skipped, count));
     moved(ctx, call, is_emptied);
     Ok(true)
+}
+
+fn push_name(end: End) -> &'static [u8] {
+    match end {
+        End::Head => b"LPUSH",
+        End::Tail => b"RPUSH",
+    }
 }
 
 /// Adds texts that stand as they shall stand in the list.

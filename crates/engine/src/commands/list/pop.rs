@@ -78,7 +78,16 @@ pub(super) fn pop_many(ctx: &mut Ctx<'_, '_>, key: Key<'_>, end: End, count: usi
         list::pop_many(home, end, count, limits, |element| reply_element(reply, element));
     })?;
     told(ctx, key, end, popped.is_some_and(|popped| popped.is_emptied));
+    ctx.journal_as(&[pop_name(end), key.bytes, count.to_string().as_bytes()]);
     Ok(())
+}
+
+/// The command that takes elements away at this end.
+pub(super) fn pop_name(end: End) -> &'static [u8] {
+    match end {
+        End::Head => b"LPOP",
+        End::Tail => b"RPOP",
+    }
 }
 
 /// Tells that elements were taken away.

@@ -7,10 +7,11 @@ use crate::context::Ctx;
 use crate::error::CommandError;
 use crate::events;
 use base::limits::REPLY_REPEATED_LEN_MAX;
+use base::numbers::IntegerBuffer;
 use base::rand::Rng;
 use resp::Reply;
-use store::types::set::{self, LargeSet};
-use store::{Form, Large};
+use store::types::set::{self, LargeSet, Member};
+use store::{Form, Key, Large};
 
 /// Bytes of the shortest member in a reply: `$0\r\n\r\n`.
 const MEMBER_LEN_MIN: usize = 6;
@@ -84,8 +85,12 @@ fn pop_one(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (key, limits) = (ctx.key(1), ctx.settings.types.set);
     let mut rng = Rng::new(ctx.data.rng.next_u64());
     let reply = &mut *ctx.reply;
+    let mut gone = Gone::new(ctx.data.recorder.is_on(), key);
     let popped = ctx.data.change::<LargeSet, _>(key, |home| {
-        set::pop(home, &mut rng, 1, &limits, |member| reply_member(reply, member));
+        set::pop(home, &mut rng, 1, &limits, |member| {
+            reply_member(reply, member);
+            gone.note(member);
+        });
     })?;
     let Some(popped) = popped else {
         ctx.reply.null();
@@ -95,6 +100,7 @@ fn pop_one(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if popped.is_emptied {
         ctx.data.noted(key, events::DEL);
     }
+    ctx.journal_as(&gone.words);
     Ok(())
 }
 
@@ -112,6 +118,7 @@ fn pop_many(ctx: &mut Ctx<'_, '_>) -> Outcome {
         ctx.data.remove(key);
         ctx.data.changed(key, events::SPOP);
         ctx.data.noted(key, events::DEL);
+        ctx.journal_as(&[b"DEL", key.bytes]);
         return Ok(());
     }
     ctx.reply.set(count);
@@ -122,9 +129,36 @@ fn pop_many(ctx: &mut Ctx<'_, '_>) -> Outcome {
         true => LargeSet::len(form),
         false => 0,
     };
+    let mut gone = Gone::new(ctx.data.recorder.is_on(), key);
     ctx.data.cut::<LargeSet, _>(key, removed, |home| {
-        set::pop(home, &mut rng, count, &limits, |member| reply_member(reply, member));
+        set::pop(home, &mut rng, count, &limits, |member| {
+            reply_member(reply, member);
+            gone.note(member);
+        });
     })?;
     ctx.data.changed(key, events::SPOP);
+    ctx.journal_as(&gone.words);
     Ok(())
+}
+
+/// The members that chance has taken, as the journal names them.
+struct Gone {
+    is_on: bool,
+    words: Vec<Vec<u8>>,
+}
+
+impl Gone {
+    fn new(is_on: bool, key: Key<'_>) -> Self {
+        let words = if is_on { vec![b"SREM".to_vec(), key.bytes.to_vec()] } else { Vec::new() };
+        Self { is_on, words }
+    }
+
+    fn note(&mut self, member: Member<'_>) {
+        if self.is_on {
+            self.words.push(match member {
+                Member::Integer(value) => IntegerBuffer::new().format(value).to_vec(),
+                Member::Text(bytes) => bytes.to_vec(),
+            });
+        }
+    }
 }

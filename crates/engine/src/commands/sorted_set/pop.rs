@@ -136,6 +136,8 @@ pub(super) fn pop(
     if popped.is_some_and(|popped| popped.is_emptied) {
         ctx.data.noted(key, events::DEL);
     }
+    let name: &[u8] = if side == Side::Min { b"ZPOPMIN" } else { b"ZPOPMAX" };
+    ctx.journal_as(&[name, key.bytes, count.to_string().as_bytes()]);
     Ok(())
 }
 

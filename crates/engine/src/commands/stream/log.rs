@@ -1,6 +1,7 @@
 //! Entries: XADD, XDEL, XDELEX, XLEN, XRANGE, XREVRANGE, XSETID, XTRIM.
 
 use super::id::{self, NewId};
+use super::journal;
 use super::once::Once;
 use super::reply::{reply_entries, reply_id};
 use super::trim::{Deletions, TrimOptions, check_ids, ids};
@@ -9,7 +10,7 @@ use crate::command::Outcome;
 use crate::context::Ctx;
 use crate::error::{CommandError, StreamError};
 use crate::events;
-use store::types::stream::{self, Deletion, Id, References, Stream, TrimRule};
+use store::types::stream::{self, Deletion, Id, References, Stream, Trim, TrimRule};
 use store::{Form, Key, Large};
 
 /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO producer | IDMP producer iid]
@@ -18,31 +19,9 @@ use store::{Form, Key, Large};
 /// none is to be made. O(1), and O(entries removed).
 pub(super) fn xadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let limits = ctx.settings.types.stream;
-    let mut args = Args::new(ctx.argv, 2);
-    let (mut options, mut makes_stream) = (TrimOptions::default(), true);
-    let mut once = None;
-    let new_id = loop {
-        if args.take("nomkstream") {
-            makes_stream = false;
-        } else if Once::take(&mut args, &mut once)? {
-        } else if !options.take(&mut args)? {
-            let Some(argument) = args.next() else { break None };
-            break Some(id::new_id(argument)?);
-        }
-    };
-    let rule = options.rule(limits)?;
-    let first = args.position();
-    let pairs_are_whole = !args.is_empty() && args.len().is_multiple_of(2);
-    let (Some(new_id), true) = (new_id, pairs_are_whole) else {
-        return Err(CommandError::WrongArity(ctx.entry.full_name.clone()));
-    };
-    if once.is_some() && new_id != NewId::Auto {
-        return Err(StreamError::OnceWithId.into());
-    }
-    if new_id == NewId::Given(Id::MIN) {
-        return Err(StreamError::AddIdZero.into());
-    }
+    let AddCall { new_id, rule, makes_stream, once, first } = AddCall::parse(ctx)?;
     let (argv, key, now_ms) = (ctx.argv, ctx.key(1), ctx.data.now_ms);
+    let once_words = once.as_ref().map_or_else(Vec::new, Once::words);
     let once = once.map(|once: Once<'_>| once.known_by(argv, first));
     let add = |home: &mut store::Entry| {
         let stream = stream::open(home);
@@ -70,20 +49,64 @@ pub(super) fn xadd(ctx: &mut Ctx<'_, '_>) -> Outcome {
             }
         }
     };
-    match addition {
-        Addition::Duplicate(id) => reply_id(ctx.reply, id),
-        Addition::New { id, mut trimmed, left } => {
-            if let Some(rule) = left {
-                trimmed = trim(ctx, key, rule)?;
-            }
-            ctx.data.changed(key, events::XADD);
-            if 0 < trimmed {
-                ctx.data.noted(key, events::XTRIM);
-            }
+    let (id, mut trimmed, left) = match addition {
+        Addition::Duplicate(id) => {
             reply_id(ctx.reply, id);
+            return Ok(());
         }
+        Addition::New { id, trimmed, left } => (id, trimmed, left),
+    };
+    if let Some(rule) = left {
+        trimmed = trim(ctx, key, rule)?;
     }
+    ctx.data.changed(key, events::XADD);
+    journal::added(ctx, id, &once_words, first);
+    if let Some(rule) = rule.filter(|_| 0 < trimmed) {
+        tell_trimmed(ctx, key, rule);
+    }
+    reply_id(ctx.reply, id);
     Ok(())
+}
+
+/// What XADD is asked for.
+struct AddCall<'a> {
+    new_id: NewId,
+    rule: Option<TrimRule>,
+    makes_stream: bool,
+    once: Option<Once<'a>>,
+    /// The argument that is the first field.
+    first: usize,
+}
+
+impl<'a> AddCall<'a> {
+    fn parse(ctx: &Ctx<'a, '_>) -> Result<Self, CommandError> {
+        let mut args = Args::new(ctx.argv, 2);
+        let (mut options, mut makes_stream) = (TrimOptions::default(), true);
+        let mut once = None;
+        let new_id = loop {
+            if args.take("nomkstream") {
+                makes_stream = false;
+            } else if Once::take(&mut args, &mut once)? {
+            } else if !options.take(&mut args)? {
+                let Some(argument) = args.next() else { break None };
+                break Some(id::new_id(argument)?);
+            }
+        };
+        let rule = options.rule(ctx.settings.types.stream)?;
+        let first = args.position();
+        let pairs_are_whole = !args.is_empty() && args.len().is_multiple_of(2);
+        let (Some(new_id), true) = (new_id, pairs_are_whole) else {
+            return Err(CommandError::WrongArity(ctx.entry.full_name.clone()));
+        };
+        // In a journal the id is there that the entry has got.
+        if once.is_some() && new_id != NewId::Auto && !ctx.data.is_replaying {
+            return Err(StreamError::OnceWithId.into());
+        }
+        if new_id == NewId::Given(Id::MIN) {
+            return Err(StreamError::AddIdZero.into());
+        }
+        Ok(Self { new_id, rule, makes_stream, once, first })
+    }
 }
 
 /// What XADD has done.
@@ -102,6 +125,16 @@ fn trim(ctx: &mut Ctx<'_, '_>, key: Key<'_>, rule: TrimRule) -> Result<u64, Comm
     };
     let changed = ctx.data.cut::<Stream, _>(key, removed, |home| stream::open(home).trim(rule))?;
     Ok(changed.map_or(0, |changed| changed.result))
+}
+
+/// Tells that entries were trimmed away; the change has been counted.
+fn tell_trimmed(ctx: &mut Ctx<'_, '_>, key: Key<'_>, rule: TrimRule) {
+    ctx.data.noted(key, events::XTRIM);
+    let (name, threshold) = match rule.trim {
+        Trim::LenMax(len) => (&b"MAXLEN"[..], len.to_string()),
+        Trim::IdMin(id) => (&b"MINID"[..], id.to_string()),
+    };
+    journal::trimmed(ctx, key, rule.references, &[name, b"=", threshold.as_bytes()]);
 }
 
 fn id_to_add(stream: &Stream, new_id: NewId, now_ms: u64) -> Result<Id, StreamError> {
@@ -277,7 +310,8 @@ pub(super) fn xtrim(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let key = ctx.key(1);
     let count = trim(ctx, key, rule)?;
     if 0 < count {
-        ctx.data.changed(key, events::XTRIM);
+        ctx.data.changes += 1;
+        tell_trimmed(ctx, key, rule);
     }
     ctx.reply.integer(count as i64);
     Ok(())

@@ -3,6 +3,7 @@
 mod group;
 mod id;
 mod info;
+mod journal;
 mod log;
 mod once;
 mod pending;

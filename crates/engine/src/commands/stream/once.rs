@@ -38,6 +38,14 @@ impl<'a> Once<'a> {
         Ok(true)
     }
 
+    /// The option as it was said.
+    pub(super) fn words(&self) -> Vec<&'a [u8]> {
+        match self.iid {
+            Some(iid) => vec![b"IDMP", self.producer, iid],
+            None => vec![b"IDMPAUTO", self.producer],
+        }
+    }
+
     /// By what the entry is known whose first field is argument `first`.
     pub(super) fn known_by(self, argv: Argv<'_>, first: usize) -> Known<'a> {
         Known { iid: self.iid(argv, first), producer: self.producer }

@@ -1,6 +1,7 @@
 //! What was delivered and not acknowledged: XACK, XACKDEL, XAUTOCLAIM, XCLAIM, XNACK, XPENDING.
 
 use super::id;
+use super::journal;
 use super::log::deletion_code;
 use super::reply::{reply_entry, reply_id};
 use super::trim::{Deletions, check_ids, ids};
@@ -344,7 +345,9 @@ pub(super) fn xclaim(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let idle = min_idle(argv.at(4), "XCLAIM")?;
     let end = (5..argv.len()).find(|index| id::parse(argv.at(*index), 0).is_none());
     let end = end.unwrap_or(argv.len());
-    let (takeover, last_id) = claim_options(Args::new(argv, end), idle, now_ms)?;
+    // The times in a journal have been checked.
+    let time_max = if ctx.data.is_replaying { u64::MAX } else { now_ms };
+    let (takeover, last_id) = claim_options(Args::new(argv, end), idle, now_ms, time_max)?;
     let reply = &mut *ctx.reply;
     let mark = reply.begin_array();
     let changed = ctx.data.change::<Stream, _>(key, |home| {
@@ -352,23 +355,23 @@ pub(super) fn xclaim(ctx: &mut Ctx<'_, '_>) -> Outcome {
         let group = stream.group_mut(name)?;
         group.last_id = group.last_id.max(last_id);
         let (number, is_new) = see_consumer(group, argv.at(3), now_ms);
-        let (mut claimed, mut deleted) = (0, 0);
+        let (mut claimed, mut deleted) = (Vec::new(), Vec::new());
         for id in ids(argv, 5, end) {
             match takeover.apply(stream, name, number, now_ms, id) {
                 Taken::No => {}
-                Taken::Deleted => deleted += 1,
+                Taken::Deleted => deleted.push(id),
                 Taken::Yes => {
-                    claimed += 1;
+                    claimed.push(id);
                     reply_claimed(reply, stream, id, takeover.is_just_id);
                 }
             }
         }
-        mark_active(stream, name, number, now_ms, claimed);
+        mark_active(stream, name, number, now_ms, claimed.len());
         Some((is_new, claimed, deleted))
     })?;
     let (is_new, claimed, deleted) = changed.and_then(|changed| changed.result).unwrap_or_default();
-    ctx.reply.finish_array(mark, claimed);
-    note_claims(ctx, key, is_new, claimed + deleted);
+    ctx.reply.finish_array(mark, claimed.len());
+    note_claims(ctx, key, is_new, &claimed, &deleted);
     Ok(())
 }
 
@@ -377,6 +380,7 @@ fn claim_options(
     mut args: Args<'_>,
     idle_ms: u64,
     now_ms: u64,
+    time_max: u64,
 ) -> Result<(Takeover, Id), CommandError> {
     let mut takeover = Takeover {
         idle_ms,
@@ -400,7 +404,7 @@ fn claim_options(
             let time = i64::try_from(now_ms).unwrap_or(i64::MAX).saturating_sub(idle);
             takeover.delivered_ms = past(time, now_ms);
         } else if 2 <= args.len() && args.take("time") {
-            takeover.delivered_ms = past(number(&mut args, "TIME")?, now_ms);
+            takeover.delivered_ms = past(number(&mut args, "TIME")?, time_max);
         } else if 2 <= args.len() && args.take("retrycount") {
             takeover.retry_count = u64::try_from(number(&mut args, "RETRYCOUNT")?).ok();
         } else if 2 <= args.len() && args.take("lastid") {
@@ -472,10 +476,10 @@ pub(super) fn xautoclaim(ctx: &mut Ctx<'_, '_>) -> Outcome {
         claimed.iter().for_each(|id| reply_claimed(reply, stream, *id, is_just_id));
         reply.array(deleted.len());
         deleted.iter().for_each(|id| reply_id(reply, *id));
-        Some((is_new, claimed.len() + deleted.len()))
+        Some((is_new, claimed, deleted))
     })?;
-    let (is_new, count) = changed.and_then(|changed| changed.result).unwrap_or_default();
-    note_claims(ctx, key, is_new, count);
+    let (is_new, claimed, deleted) = changed.and_then(|changed| changed.result).unwrap_or_default();
+    note_claims(ctx, key, is_new, &claimed, &deleted);
     Ok(())
 }
 
@@ -513,12 +517,16 @@ fn reply_claimed(reply: &mut resp::Reply, stream: &Stream, id: Id, is_just_id: b
     }
 }
 
-fn note_claims(ctx: &mut Ctx<'_, '_>, key: Key<'_>, is_new: bool, count: usize) {
+fn note_claims(ctx: &mut Ctx<'_, '_>, key: Key<'_>, is_new: bool, claimed: &[Id], deleted: &[Id]) {
+    let (group, consumer) = (ctx.argv.at(2), ctx.argv.at(3));
     if is_new {
         ctx.data.changed(key, events::XGROUP_CREATECONSUMER);
+        journal::consumer_made(ctx, key, group, consumer);
     }
-    if 0 < count {
+    if !claimed.is_empty() || !deleted.is_empty() {
         ctx.data.changed_inside(key);
+        journal::assigned(ctx, key, group, consumer, claimed);
+        journal::acknowledged(ctx, key, group, deleted);
     }
 }
 

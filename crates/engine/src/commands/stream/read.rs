@@ -1,6 +1,7 @@
 //! XREAD and XREADGROUP: what is new in one stream or several.
 
 use super::id;
+use super::journal;
 use super::reply::{reply_entry, reply_fields, reply_id};
 use crate::args::{self, Args};
 use crate::blocking::Wait;
@@ -214,6 +215,7 @@ fn serve_group(
     budget: &mut Budget,
 ) -> Result<bool, CommandError> {
     let (key, now_ms) = (ctx.key(key_index), ctx.data.now_ms);
+    let mut delivered = Vec::new();
     let reply = &mut *ctx.reply;
     let changed = ctx.data.change::<Stream, _>(key, |home| {
         let stream = stream::open(home);
@@ -232,7 +234,8 @@ fn serve_group(
                 from.is_some()
             }
             From::New => {
-                0 < serve_new(reply, stream, Reader { group, number, now_ms }, call, budget)
+                let reader = Reader { group, number, now_ms };
+                0 < serve_new(reply, stream, reader, call, budget, &mut delivered)
             }
         };
         Some((is_served, is_new))
@@ -246,6 +249,15 @@ fn serve_group(
     } else if is_served {
         // Nothing that a watcher of the key would see.
         ctx.data.changes += 1;
+    }
+    if is_new {
+        journal::consumer_made(ctx, key, group, consumer);
+    }
+    if is_served {
+        journal::assigned(ctx, key, group, consumer, &delivered);
+        if matches!(from, From::New) {
+            journal::read_on(ctx, key, group);
+        }
     }
     Ok(is_served)
 }
@@ -287,6 +299,7 @@ fn serve_new(
     Reader { group, number, now_ms }: Reader<'_>,
     call: &Call<'_>,
     budget: &mut Budget,
+    delivered: &mut Vec<Id>,
 ) -> usize {
     let mark = reply.begin_array();
     let mut read = 0;
@@ -294,6 +307,7 @@ fn serve_new(
         let times = (now_ms, idle_ms);
         let count = budget.count(call.count);
         read = stream.claim_idle(group, number, times, count, |entry, pending| {
+            delivered.push(entry.id);
             reply.array(4);
             reply_id(reply, entry.id);
             reply_fields(reply, entry.fields);
@@ -304,6 +318,7 @@ fn serve_new(
     }
     let left = budget.count(call.count - read);
     read += stream.read_group(group, number, now_ms, left, call.is_acknowledged, |entry| {
+        delivered.push(entry.id);
         if call.claim_idle_ms.is_none() {
             reply_entry(reply, entry);
         } else {

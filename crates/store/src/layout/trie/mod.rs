@@ -199,9 +199,14 @@ impl<V: Payload> Trie<V> {
         })
     }
 
-    /// Takes elements out that are due before `limit`, at most `max`; returns how many. Those of a
-    /// page go together, and the pages are found by one walk for many of them.
-    pub fn remove_due_before(&mut self, limit: V::Due, max: usize) -> usize {
+    /// Takes elements out that are due before `limit`, at most `max`, and calls `gone` with each; returns how
+    /// many. Those of a page go together, and the pages are found by one walk for many of them.
+    pub fn remove_due_before(
+        &mut self,
+        limit: V::Due,
+        max: usize,
+        mut gone: impl FnMut(&[u8]),
+    ) -> usize {
         let mut removed = 0;
         while removed < max {
             let pages = self.tree.due_pages(limit).take(DUE_PAGES.min(max - removed));
@@ -218,8 +223,9 @@ impl<V: Payload> Trie<V> {
                 removed += self.tree.change(&KeyRoute::new(&key), |page, due| {
                     let before = page.len();
                     for index in (0..before).rev() {
-                        let gone = before - page.len();
-                        if removed + gone < max && is_due(page, index) {
+                        let taken = before - page.len();
+                        if removed + taken < max && is_due(page, index) {
+                            gone(page.element(index).key);
                             page.remove(index);
                         }
                     }

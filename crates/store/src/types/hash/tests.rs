@@ -125,7 +125,7 @@ fn run(steps: Vec<Step>) {
             Step::Purge(max) => {
                 let due = model.len() - live(&model, now_ms).len();
                 if let Some(large) = own.large_mut() {
-                    assert_eq!(purge(large, now_ms, max), due.min(max));
+                    assert_eq!(purge(large, now_ms, max, |_| {}), due.min(max));
                     model.retain(|field, _| large.fields.contains(field));
                 }
             }

@@ -11,6 +11,12 @@ pub struct Id {
     pub seq: u64,
 }
 
+impl std::fmt::Display for Id {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}-{}", self.ms, self.seq)
+    }
+}
+
 impl Id {
     /// The greatest id.
     pub const MAX: Self = Self { ms: u64::MAX, seq: u64::MAX };
