@@ -2,6 +2,7 @@
 
 use crate::command::Command;
 use resp::Argv;
+use std::ops::Range;
 
 /// Where the keys of a call stand, and what happens to them.
 #[derive(Clone, Copy)]
@@ -11,8 +12,8 @@ pub struct KeySpec {
     pub flags: KeyFlags,
     /// What happens in one call, where that depends on its arguments.
     pub refined: Option<fn(Argv<'_>) -> KeyFlags>,
-    /// The argument that is its key in one call, where only code can tell.
-    pub located: Option<fn(Argv<'_>) -> Option<usize>>,
+    /// The arguments that are its keys in one call, where only code can tell.
+    pub located: Option<fn(Argv<'_>) -> Range<usize>>,
 }
 
 /// Where the search begins.
@@ -90,8 +91,8 @@ impl KeySpec {
         Self { begin, find, flags, refined: None, located: None }
     }
 
-    /// With a function that finds the key.
-    pub const fn located(self, located: fn(Argv<'_>) -> Option<usize>) -> Self {
+    /// With a function that finds the keys.
+    pub const fn located(self, located: fn(Argv<'_>) -> Range<usize>) -> Self {
         Self { located: Some(located), ..self }
     }
 
@@ -123,7 +124,7 @@ pub fn each_key(
 impl KeySpec {
     fn each(&self, argv: Argv<'_>, found: &mut impl FnMut(usize)) -> bool {
         if let Some(located) = self.located {
-            located(argv).into_iter().for_each(found);
+            located(argv).for_each(found);
             return true;
         }
         let Some(begin) = self.begin_index(argv) else { return true };

@@ -43,12 +43,15 @@ pub(crate) const COMMANDS: &[Command] = &[Command {
     arity: -6,
     flags: Flags::WRITE,
     keys: &[
-        KeySpec::at(KEY, keys::RW_ACCESS_DELETE),
+        KeySpec::at(KEY, keys::RW_ACCESS_DELETE).located(only_key),
+        // A search for the word may meet a key or a password of that name, so clients are told that
+        // it is not all.
         KeySpec {
             begin: Begin::Keyword { word: "KEYS", from: -2 },
             find: Find::Range { last: -1, step: 1, limit: 0 },
             ..KeySpec::at(0, keys::RW_ACCESS_DELETE_INCOMPLETE)
-        },
+        }
+        .located(many_keys),
     ],
     reach: Reach::Keys,
     group: Group::Generic,
@@ -231,6 +234,33 @@ fn item(ctx: &mut Ctx<'_, '_>, argument: usize, replaces: bool) -> Option<Item> 
         ttl_ms: deadline.map_or(0, |deadline| deadline.saturating_sub(now_ms).max(1)),
         replaces,
     })
+}
+
+/// The key, unless several are named.
+fn only_key(argv: Argv<'_>) -> Range<usize> {
+    let is_only = KEY < argv.len() && key_list(argv).is_none();
+    if is_only { KEY..KEY + 1 } else { 0..0 }
+}
+
+/// The keys behind the word KEYS.
+fn many_keys(argv: Argv<'_>) -> Range<usize> {
+    key_list(argv).map_or(0..0, |first| first..argv.len())
+}
+
+/// Where the keys begin behind the word KEYS.
+fn key_list(argv: Argv<'_>) -> Option<usize> {
+    let mut args = Args::new(argv, OPTIONS);
+    while let Some(word) = args.next() {
+        if is_word(word, "keys") {
+            return Some(args.position());
+        }
+        // What stands for itself may be such a word too.
+        let skipped = if is_word(word, "auth2") { 2 } else { usize::from(is_word(word, "auth")) };
+        for _ in 0..skipped {
+            args.next();
+        }
+    }
+    None
 }
 
 /// Whether an argument of MIGRATE is a part of what it says who it is.

@@ -151,6 +151,7 @@ pub(in crate::commands::keys) fn reach(argv: Argv<'_>) -> Reach {
 }
 
 /// The argument that is the key to store to.
-pub(in crate::commands::keys) fn target(argv: Argv<'_>) -> Option<usize> {
-    Query::parse(argv, Storing::Allowed).ok()?.store
+pub(in crate::commands::keys) fn target(argv: Argv<'_>) -> Range<usize> {
+    let query = Query::parse(argv, Storing::Allowed).ok();
+    query.and_then(|query| query.store).map_or(0..0, |index| index..index + 1)
 }
