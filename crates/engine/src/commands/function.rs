@@ -5,9 +5,11 @@ use crate::command::{Categories, Command, Flags, Group, Outcome, Reach};
 use crate::context::Ctx;
 use crate::error::{CommandError, FunctionError};
 use crate::keys::{self, KeySpec};
-use crate::scripting::functions::{Existing, Library};
+use crate::scripting::functions::{Existing, Library, Loader};
 use crate::scripting::{Kind, ScriptArguments};
 use base::glob;
+use store::rdb::RdbError;
+use store::rdb::payload::Payload;
 
 const ROW: Command =
     Command { group: Group::Scripting, acl: Categories::SCRIPTING, since: "7.0.0", ..Command::NEW };
@@ -40,6 +42,7 @@ const FUNCTION: &[Command] = &[
         run: function_delete,
         ..ROW
     },
+    Command { name: "dump", arity: 2, flags: LOOK, run: function_dump, ..ROW },
     Command {
         name: "flush",
         arity: -2,
@@ -69,6 +72,14 @@ const FUNCTION: &[Command] = &[
         flags: CHANGE.with(Flags::DENYOOM),
         reach: Reach::All,
         run: function_load,
+        ..ROW
+    },
+    Command {
+        name: "restore",
+        arity: -3,
+        flags: CHANGE.with(Flags::DENYOOM),
+        reach: Reach::All,
+        run: function_restore,
         ..ROW
     },
     Command {
@@ -103,6 +114,13 @@ fn function_delete(ctx: &mut Ctx<'_, '_>) -> Outcome {
     Ok(())
 }
 
+/// `FUNCTION DUMP` → all libraries as bytes for FUNCTION RESTORE. O(bytes of the libraries).
+fn function_dump(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let bytes = ctx.engine.functions.dump(&ctx.settings.dump_target());
+    ctx.reply.bulk(&bytes);
+    Ok(())
+}
+
 /// `FUNCTION FLUSH [ASYNC | SYNC]` → OK.
 fn function_flush(ctx: &mut Ctx<'_, '_>) -> Outcome {
     if 3 < ctx.argv.len() {
@@ -124,6 +142,8 @@ fn function_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
         "FUNCTION <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "DELETE <LIBRARY NAME>",
         "    Delete a library and its functions.",
+        "DUMP",
+        "    Return all libraries as bytes for RESTORE.",
         "FLUSH [ASYNC|SYNC]",
         "    Delete all libraries.",
         "KILL",
@@ -132,6 +152,9 @@ fn function_help(ctx: &mut Ctx<'_, '_>) -> Outcome {
         "    List the libraries, or those whose names match a pattern, with their functions.",
         "LOAD [REPLACE] <FUNCTION CODE>",
         "    Create a library, and return its name.",
+        "RESTORE <PAYLOAD> [FLUSH|APPEND|REPLACE]",
+        "    Create the libraries of a payload: instead of all that there are, beside them (the default),",
+        "    or instead of those with the same names. All are created or none.",
         "STATS",
         "    Show the function that is running, and how many libraries and functions there are.",
         "HELP",
@@ -212,9 +235,32 @@ fn function_load(ctx: &mut Ctx<'_, '_>) -> Outcome {
         existing = Existing::Replace;
     }
     let functions = &ctx.engine.functions;
-    let name = functions.load(ctx, ctx.argv.at(last), existing)?;
+    let name = functions.load(loader(ctx), ctx.argv.at(last), existing)?;
     ctx.data.changes += 1;
     ctx.reply.bulk(&name);
+    Ok(())
+}
+
+/// `FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE]` → OK: the libraries of the payload are there,
+/// all or none.
+fn function_restore(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    if 4 < ctx.argv.len() {
+        return Err(wrong_arity(ctx));
+    }
+    let (existing, keeps_others) = match ctx.argv.get(3) {
+        None => (Existing::Refuse, true),
+        Some(word) if args::is_word(word, "append") => (Existing::Refuse, true),
+        Some(word) if args::is_word(word, "replace") => (Existing::Replace, true),
+        Some(word) if args::is_word(word, "flush") => (Existing::Refuse, false),
+        Some(_) => return Err(FunctionError::RestorePolicy.into()),
+    };
+    let payload = Payload::open(ctx.argv.at(2)).map_err(|_| CommandError::PayloadFrame)?;
+    let codes = payload.functions().map_err(|error| match error {
+        RdbError::UnknownType(_) => FunctionError::RestoreType,
+        _ => FunctionError::RestoreData,
+    })?;
+    ctx.engine.functions.load_all(loader(ctx), &codes, existing, keeps_others)?;
+    ctx.reply.ok();
     Ok(())
 }
 
@@ -265,6 +311,10 @@ fn call(ctx: &mut Ctx<'_, '_>, is_read_only: bool) -> Outcome {
     let count = usize::try_from(count).map_err(|_| FunctionError::NumkeysNegative)?;
     let arguments = ScriptArguments { keys: rest.range(0, count), values: rest.from(count) };
     functions.call(ctx, &function, arguments, is_read_only)
+}
+
+fn loader<'e>(ctx: &Ctx<'_, 'e>) -> Loader<'e> {
+    Loader { engine: ctx.engine, host: ctx.host }
 }
 
 fn wrong_arity(ctx: &Ctx<'_, '_>) -> CommandError {

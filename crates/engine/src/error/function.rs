@@ -45,7 +45,9 @@ pub enum FunctionError {
     NumkeysNegative,
     NumkeysTooLarge,
     RegisteredTwice,
+    RestoreData,
     RestorePolicy,
+    RestoreType,
     SecondArgument,
 }
 
@@ -120,6 +122,8 @@ impl FunctionError {
             Self::NumkeysNegative => "ERR Number of keys can't be negative",
             Self::NumkeysTooLarge => "ERR Number of keys can't be greater than number of args",
             Self::RegisteredTwice => "ERR Function already exists in the library",
+            Self::RestoreData => "ERR Failed loading library data",
+            Self::RestoreType => "ERR given type is not a function",
             Self::RestorePolicy => {
                 "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE."
             }

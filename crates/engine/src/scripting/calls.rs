@@ -6,6 +6,7 @@ use crate::acl::{Called, Context};
 use crate::admit;
 use crate::command::{Flags, Reach};
 use crate::context::{Ctx, HashedKey, Origin};
+use crate::dialect::Dialect;
 use crate::error::{AclError, CommandError};
 use crate::keys;
 use crate::table::{Entry, Lookup};
@@ -78,11 +79,8 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
 
 impl Host for Run<'_, '_, '_> {
     fn call(&mut self, function: usize, stack: &mut Stack<'_>) -> Answer {
-        (FUNCTIONS[function].1)(self, stack).unwrap_or_else(|error| {
-            stack.clear();
-            push_error(stack, &error);
-            Answer::Error
-        })
+        let result = (FUNCTIONS[function].1)(self, stack);
+        answer(result, stack)
     }
 }
 
@@ -249,27 +247,9 @@ impl Run<'_, '_, '_> {
 
     /// `redis.log`.
     fn log(&mut self, stack: &mut Stack<'_>) -> Result<Answer, CommandError> {
-        if stack.len() < 2 {
-            return Err(self.worded(CommandError::ScriptLogArguments));
-        }
-        let Some(level) = stack.number(0) else {
-            return Err(self.worded(CommandError::ScriptLogLevelType));
-        };
-        let Some(level) = u8::try_from(level as i32).ok().filter(|level| *level <= 3) else {
-            return Err(self.worded(CommandError::ScriptLogLevel));
-        };
-        let mut line = Vec::new();
-        for index in 1..stack.len() {
-            // What is no text is left out, as if it were not there.
-            let Some(text) = stack.text(index) else { continue };
-            if index != 1 {
-                line.push(b' ');
-            }
-            line.extend_from_slice(&text);
-        }
+        let answer = log(stack, self.ctx.host, self.ctx.settings.dialect)?;
         self.buffers.has_effects = true;
-        self.ctx.host.log(level, &String::from_utf8_lossy(&line));
-        Ok(Answer::Nothing)
+        Ok(answer)
     }
 
     /// `redis.set_repl`: the journal and the replicas are all that there is to choose.
@@ -316,6 +296,43 @@ impl Run<'_, '_, '_> {
     fn worded(&self, error: CommandError) -> CommandError {
         self.ctx.settings.dialect.script_error(error)
     }
+}
+
+/// An answer as it is, or an error as one that is raised.
+pub(super) fn answer(result: Result<Answer, CommandError>, stack: &mut Stack<'_>) -> Answer {
+    result.unwrap_or_else(|error| {
+        stack.clear();
+        push_error(stack, &error);
+        Answer::Error
+    })
+}
+
+/// Writes the line to the log whose level and parts are on the stack.
+pub(super) fn log(
+    stack: &mut Stack<'_>,
+    host: &dyn crate::host::Host,
+    dialect: Dialect,
+) -> Result<Answer, CommandError> {
+    if stack.len() < 2 {
+        return Err(dialect.script_error(CommandError::ScriptLogArguments));
+    }
+    let Some(level) = stack.number(0) else {
+        return Err(dialect.script_error(CommandError::ScriptLogLevelType));
+    };
+    let Some(level) = u8::try_from(level as i32).ok().filter(|level| *level <= 3) else {
+        return Err(dialect.script_error(CommandError::ScriptLogLevel));
+    };
+    let mut line = Vec::new();
+    for index in 1..stack.len() {
+        // What is no text is left out, as if it were not there.
+        let Some(text) = stack.text(index) else { continue };
+        if index != 1 {
+            line.push(b' ');
+        }
+        line.extend_from_slice(&text);
+    }
+    host.log(level, &String::from_utf8_lossy(&line));
+    Ok(Answer::Nothing)
 }
 
 /// Whether others can see that the call was made.

@@ -10,9 +10,10 @@ use crate::command::Outcome;
 use crate::context::Ctx;
 use crate::dialect::Dialect;
 use crate::error::{CommandError, FunctionError};
+use crate::host::Host;
 use base::clock::Clock;
 use base::limits::SCRIPT_MEMORY_BYTES_MAX;
-use luastack::{Ending, Kept, Machine, Stack, Value};
+use luastack::{Answer, Ending, Kept, Machine, Stack, Value};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, VmState};
 use resp::{Argv, Protocol};
 use std::sync::Arc;
@@ -53,6 +54,23 @@ pub(super) struct Task<'t> {
     pub(super) allows_oom: bool,
 }
 
+/// What a library reaches while it is loaded: the log.
+struct Loading<'l> {
+    host: &'l dyn Host,
+    dialect: Dialect,
+}
+
+impl luastack::Host for Loading<'_> {
+    fn call(&mut self, function: usize, stack: &mut Stack<'_>) -> Answer {
+        let (name, _) = calls::FUNCTIONS[function];
+        let result = match name {
+            "log" => calls::log(stack, self.host, self.dialect),
+            _ => Ok(Answer::Nothing),
+        };
+        calls::answer(result, stack)
+    }
+}
+
 /// When the text of a library must have come to its end; known to the interpreter that loads it.
 pub(super) struct LoadLimit {
     clock: Arc<dyn Clock>,
@@ -88,19 +106,19 @@ pub struct ScriptArguments<'c> {
 }
 
 /// The end of a run.
-pub(super) struct Finish<R> {
-    pub(super) result: R,
+pub(super) struct Finish {
+    pub(super) outcome: Outcome,
     pub(super) stray: Stray,
 }
 
 impl Interpreter {
     /// Builds one whose runs others see at `running`.
-    pub(super) fn new(ctx: &Ctx<'_, '_>, kind: Kind, running: &Arc<Running>) -> mlua::Result<Self> {
+    pub(super) fn new(dialect: Dialect, kind: Kind, running: &Arc<Running>) -> mlua::Result<Self> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let host = lua.create_table()?;
         let environment = lua.create_table()?;
-        let differences = ctx.settings.dialect.differences();
+        let differences = dialect.differences();
         host.raw_set("environment", &environment)?;
         host.raw_set("source", &kind.chunk_name()[1..])?;
         host.raw_set("is_for_scripts", kind == Kind::Script)?;
@@ -109,7 +127,7 @@ impl Interpreter {
         host.raw_set("is_valkey", differences.valkey_version.is_some())?;
         host.raw_set("where", lua.create_function(move |lua, ()| Ok(script_line(lua, kind)))?)?;
         lua.set_app_data(Arc::clone(running));
-        watch(&lua, &host, running, kind, ctx.settings.dialect)?;
+        watch(&lua, &host, running, kind, dialect)?;
         let libraries = Libraries::install(&lua, &host)?;
         // The functions of `redis` are those of the machine, which wants the handler of errors first:
         // so they are put in when the rest is there.
@@ -150,35 +168,12 @@ impl Interpreter {
         ctx: &mut Ctx<'_, '_>,
         task: &Task<'_>,
         arguments: ScriptArguments<'_>,
-    ) -> Finish<Outcome> {
+    ) -> Finish {
         let (kind, dialect) = (self.kind, ctx.settings.dialect);
         let finish = |run: &mut Run<'_, '_, '_>, ending, stack: &mut Stack<'_>| match ending {
             Ending::Value => convert::reply(run.ctx.reply, stack, run.protocol == Protocol::Resp3),
             Ending::Error => Err(failure(stack, task.title, kind, dialect)),
         };
-        self.run_to(ctx, task, Some(arguments), finish)
-    }
-
-    /// Runs the text of a library; the text of the error that it ended with, if it did.
-    pub(super) fn load(&mut self, ctx: &mut Ctx<'_, '_>, task: &Task<'_>) -> Option<String> {
-        self.set_loading(true);
-        self.lua.app_data_ref::<LoadLimit>().inspect(|limit| limit.begin());
-        let finish = |_: &mut Run<'_, '_, '_>, ending, stack: &mut Stack<'_>| {
-            (ending == Ending::Error).then(|| error_text(stack))
-        };
-        let problem = self.run_to(ctx, task, None, finish).result;
-        self.lua.app_data_ref::<LoadLimit>().inspect(|limit| limit.end());
-        self.set_loading(false);
-        problem
-    }
-
-    fn run_to<R>(
-        &mut self,
-        ctx: &mut Ctx<'_, '_>,
-        task: &Task<'_>,
-        arguments: Option<ScriptArguments<'_>>,
-        finish: impl FnOnce(&mut Run<'_, '_, '_>, Ending, &mut Stack<'_>) -> R,
-    ) -> Finish<R> {
         self.libraries.reset();
         let is_alone = ctx.data.exclusive.is_some();
         let company = if is_alone { Company::Alone } else { Company::BesideOthers };
@@ -195,16 +190,34 @@ impl Interpreter {
             is_alone,
             stray: Stray::No,
         };
-        let (kind, globals) = (self.kind, &self.globals);
-        let prepare = |stack: &mut Stack<'_>| match arguments {
-            Some(arguments) => pass(stack, kind, globals, arguments),
-            None => 0,
-        };
-        let result = self.machine.run(task.body, &mut run, prepare, finish);
+        let globals = &self.globals;
+        let prepare = |stack: &mut Stack<'_>| pass(stack, kind, globals, arguments);
+        let outcome = self.machine.run(task.body, &mut run, prepare, finish);
         let stray = run.stray;
         self.running.end(company);
         self.settle();
-        Finish { result, stray }
+        Finish { outcome, stray }
+    }
+
+    /// Runs the text of a library; the text of the error that it ended with, if it did.
+    pub(super) fn load(
+        &mut self,
+        body: &Kept,
+        host: &dyn Host,
+        dialect: Dialect,
+    ) -> Option<String> {
+        self.set_loading(true);
+        self.lua.app_data_ref::<LoadLimit>().inspect(|limit| limit.begin());
+        let problem = self.machine.run(
+            body,
+            &mut Loading { host, dialect },
+            |_| 0,
+            |_, ending, stack| (ending == Ending::Error).then(|| error_text(stack)),
+        );
+        self.lua.app_data_ref::<LoadLimit>().inspect(|limit| limit.end());
+        self.set_loading(false);
+        self.settle();
+        problem
     }
 
     /// After a script: what a large one has left is freed.

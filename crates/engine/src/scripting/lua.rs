@@ -77,7 +77,7 @@ impl ThreadScripting {
         ctx.session.db = db;
         ctx.data.db = db;
         match finish.stray {
-            Stray::No => finish.result,
+            Stray::No => finish.outcome,
             Stray::BeforeEffects => {
                 script.has_strayed();
                 ctx.runs_again = true;
@@ -104,7 +104,7 @@ impl ThreadScripting {
         script: &Script,
     ) -> Result<&'p mut Compiled, CommandError> {
         if place.is_none() {
-            let interpreter = Interpreter::new(ctx, Kind::Script, &self.running);
+            let interpreter = Interpreter::new(ctx.settings.dialect, Kind::Script, &self.running);
             let interpreter = interpreter.map_err(|error| lua_failure(&error))?;
             let scripts = DigestMap::default();
             *place = Some(Compiled { interpreter, scripts, generation: 0, told_bytes: 0 });

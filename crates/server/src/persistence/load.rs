@@ -8,6 +8,8 @@ use crate::log;
 use crate::server::Server;
 use crate::shutdown::Shutdown;
 use engine::engine::Engine;
+use engine::host::Host;
+use engine::scripting::functions::{Existing, Loader};
 use parking_lot::Mutex;
 use std::fmt;
 use std::fs::File;
@@ -44,7 +46,8 @@ enum Wrong {
     Database(u64, usize),
     Duplicate,
     File(RdbError),
-    Function,
+    /// A library that does not load, and why.
+    Function(String),
     Unreadable(io::Error),
 }
 
@@ -111,6 +114,7 @@ fn load_from(server: &Server, source: impl Read, path: &Path) -> Result<End, Loa
         }
         let mut load = Load {
             engine,
+            host: &server.host,
             shutdown: &server.host.shutdown,
             settings: engine.settings(),
             now_ms: engine.clock().wall_ms(),
@@ -160,6 +164,7 @@ fn insert(engine: &Engine, receiver: &Mutex<Receiver<Vec<Loaded>>>, has_duplicat
 /// What the reading thread works with.
 struct Load<'s> {
     engine: &'s Engine,
+    host: &'s dyn Host,
     shutdown: &'s Shutdown,
     settings: std::sync::Arc<engine::settings::Settings>,
     now_ms: u64,
@@ -202,7 +207,11 @@ impl Load<'_> {
                     }
                 }
                 Record::Field(name, value) => fields.note(&name, value),
-                Record::Function(_) => return Err(Wrong::Function),
+                Record::Function(code) => {
+                    let loader = Loader { engine: self.engine, host: self.host };
+                    let loaded = self.engine.functions.load(loader, &code, Existing::Refuse);
+                    loaded.map_err(|error| Wrong::Function(error.text().into_owned()))?;
+                }
                 Record::Sizes(..) | Record::SlotInfo(_) => {}
             }
         }
@@ -319,9 +328,7 @@ impl fmt::Display for LoadError {
             }
             Wrong::Duplicate => formatter.write_str(": a key comes twice"),
             Wrong::File(error) => write!(formatter, ": {error}"),
-            Wrong::Function => {
-                formatter.write_str(": it holds functions, which are not known here")
-            }
+            Wrong::Function(problem) => write!(formatter, ": a library of functions: {problem}"),
             Wrong::Unreadable(error) => write!(formatter, ": {error}"),
         }?;
         formatter.write_str(

@@ -120,6 +120,11 @@ fn write(
     writer.field("ctime", &number(ctx.data.now_ms / 1000))?;
     writer.field("used-mem", &number(base::memory::used() as u64))?;
     writer.field("aof-base", b"0")?;
+    let libraries = ctx.engine.functions.libraries();
+    if !libraries.is_empty() && version < Version::FUNCTIONS {
+        return Err(WriteError::Needs(Version::FUNCTIONS));
+    }
+    libraries.iter().try_for_each(|library| writer.function(&library.code))?;
     for (db, sizes) in databases(ctx.data).into_iter().enumerate() {
         if sizes.len != 0 {
             writer.database(db, sizes.len, sizes.volatile)?;

@@ -65,6 +65,25 @@ fn snapshots_of_all_servers_are_loaded_and_written() {
 }
 
 #[test]
+fn functions_are_saved_and_loaded() {
+    const LIBRARY: &[u8] =
+        b"#!lua name=counter\nlocal n = 0\nredis.register_function('next', function() n = n + 1 return n end)";
+    let folder = tempfile::tempdir().unwrap();
+    let node = loaded(folder.path(), "dump.rdb", "rdb-version 9").unwrap();
+    let mut client = Client::new(&node);
+    client.ask(&[b"FUNCTION", b"LOAD", LIBRARY], b"$7\r\ncounter\r\n");
+    client.ask(&[b"FCALL", b"next", b"0"], b":1\r\n");
+    // The first version with functions is 10.
+    assert!(line(&mut client, &[b"SAVE"]).starts_with("-ERR"));
+    client.ask(&[b"CONFIG", b"SET", b"rdb-version", b"10"], b"+OK\r\n");
+    client.ask(&[b"SAVE"], b"+OK\r\n");
+    let again = loaded(folder.path(), "dump.rdb", "").unwrap();
+    let mut client = Client::new(&again);
+    client.ask(&[b"FCALL", b"next", b"0"], b":1\r\n");
+    client.ask(&[b"FCALL", b"next", b"0"], b":2\r\n");
+}
+
+#[test]
 fn nothing_is_loaded_where_nothing_is() {
     let folder = tempfile::tempdir().unwrap();
     let node = loaded(folder.path(), "dump.rdb", "").unwrap();
@@ -113,8 +132,14 @@ fn a_damaged_snapshot_is_named_with_its_place() {
     refused(b"REDIS0099", &["RDB version 99 is not known"]);
     // In themselves these are whole.
     let elsewhere = b"REDIS0009\xfe\x10\xff\0\0\0\0\0\0\0\0";
+    let lost = b"REDIS0010\xf5\x0d#!lua name=a\n\xff\0\0\0\0\0\0\0\0";
     let twice = b"REDIS0009\xfe\0\0\x01k\x01v\0\x01k\x01w\xff\0\0\0\0\0\0\0\0";
-    for (bytes, expected) in [(&elsewhere[..], "database 16"), (twice, "a key comes twice")] {
+    let wrong = [
+        (&elsewhere[..], "database 16"),
+        (twice, "a key comes twice"),
+        (lost, "a library of functions: ERR No functions registered"),
+    ];
+    for (bytes, expected) in wrong {
         fs::write(&path, bytes).unwrap();
         let error = loaded(folder.path(), "dump.rdb", "").err().unwrap();
         assert!(error.contains(expected), "{error}");

@@ -22,6 +22,8 @@ pub struct Version(u16);
 impl Version {
     /// The oldest that is written: Redis 5.
     pub const OLDEST: Self = Self(9);
+    /// Redis 7.0: there are libraries of functions.
+    pub const FUNCTIONS: Self = Self(10);
     /// Redis 7.0: streams know what was deleted, and how much was read.
     pub const STREAM_COUNTS: Self = Self(10);
     /// Redis 7.2: consumers know when they were active.

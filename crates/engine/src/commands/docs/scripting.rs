@@ -91,6 +91,12 @@ pub(super) const DOCS: &[Doc] = &[
         ..Doc::NEW
     },
     Doc {
+        name: "function|dump",
+        summary: "Returns all libraries as bytes.",
+        complexity: "O(N) in the functions",
+        ..Doc::NEW
+    },
+    Doc {
         name: "function|flush",
         summary: "Deletes all libraries.",
         complexity: "O(N) in the functions",
@@ -124,6 +130,21 @@ pub(super) const DOCS: &[Doc] = &[
         complexity: "O(1), and what its text does when it is loaded",
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         arguments: &[word("replace", "REPLACE").optional(), string("function-code")],
+        ..Doc::NEW
+    },
+    Doc {
+        name: "function|restore",
+        summary: "Creates the libraries of a payload.",
+        complexity: "O(N) in the functions of the payload",
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        arguments: &[
+            string("serialized-value"),
+            one_of(
+                "policy",
+                &[word("flush", "FLUSH"), word("append", "APPEND"), word("replace", "REPLACE")],
+            )
+            .optional(),
+        ],
         ..Doc::NEW
     },
     Doc {

@@ -1,12 +1,11 @@
 //! Where functions live: the interpreter that runs the texts of libraries, and what they register.
 
 use super::{Function, FunctionFlags, is_name};
-use crate::context::Ctx;
 use crate::dialect::Dialect;
+use crate::engine::Engine;
 use crate::error::{CommandError, FunctionError};
-use crate::scripting::interpreter::{
-    Interpreter, LoadLimit, Task, error_table, lua_failure, raise,
-};
+use crate::host::Host;
+use crate::scripting::interpreter::{Interpreter, LoadLimit, error_table, lua_failure, raise};
 use crate::scripting::running::Kind;
 use luastack::Kept;
 use mlua::{Lua, MultiValue, Table, Value};
@@ -34,16 +33,16 @@ struct Registered {
 }
 
 impl Home {
-    pub(super) fn new(ctx: &Ctx<'_, '_>) -> Result<Self, CommandError> {
-        Self::build(ctx).map_err(|error| lua_failure(&error))
+    pub(super) fn new(engine: &Engine) -> Result<Self, CommandError> {
+        Self::build(engine).map_err(|error| lua_failure(&error))
     }
 
-    fn build(ctx: &Ctx<'_, '_>) -> mlua::Result<Self> {
-        let running = ctx.engine.scripts.running.of_functions();
-        let interpreter = Interpreter::new(ctx, Kind::Function, &running)?;
+    fn build(engine: &Engine) -> mlua::Result<Self> {
+        let (running, dialect) = (engine.scripts.running.of_functions(), engine.settings().dialect);
+        let interpreter = Interpreter::new(dialect, Kind::Function, &running)?;
         let Interpreter { lua, host, .. } = &interpreter;
-        lua.set_app_data(LoadLimit::new(ctx.engine.shared_clock()));
-        let (dialect, loading) = (ctx.settings.dialect, Arc::new(Mutex::new(None)));
+        lua.set_app_data(LoadLimit::new(engine.shared_clock()));
+        let loading = Arc::new(Mutex::new(None));
         let register = {
             let (host, loading) = (host.clone(), Arc::clone(&loading));
             lua.create_function(move |lua, values: MultiValue| {
@@ -60,14 +59,13 @@ impl Home {
     /// The functions that a text registers.
     pub(super) fn load(
         &mut self,
-        ctx: &mut Ctx<'_, '_>,
+        host: &dyn Host,
         code: &[u8],
     ) -> Result<Vec<Arc<Function>>, CommandError> {
         let body = self.interpreter.compile(code);
         let body = body.map_err(|problem| FunctionError::Compile(problem.into()))?;
-        let task = Task { title: "", body: &body, is_read_only: true, allows_oom: false };
         *self.loading.lock() = Some(Vec::new());
-        let problem = self.interpreter.load(ctx, &task);
+        let problem = self.interpreter.load(&body, host, self.dialect);
         let registered = self.loading.lock().take().unwrap_or_default();
         if let Some(text) = problem {
             return Err(FunctionError::Load(text.into()).into());

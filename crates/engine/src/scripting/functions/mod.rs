@@ -10,11 +10,14 @@ mod load;
 use super::interpreter::{ScriptArguments, Task, check_promises};
 use crate::command::Outcome;
 use crate::context::Ctx;
+use crate::engine::Engine;
 use crate::error::{CommandError, FunctionError};
+use crate::host::Host;
 use load::Home;
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use store::rdb::{Target, payload};
 
 /// The libraries of a server.
 #[derive(Default)]
@@ -78,6 +81,13 @@ impl FunctionFlags {
     }
 }
 
+/// What a library is loaded with.
+#[derive(Clone, Copy)]
+pub struct Loader<'l> {
+    pub engine: &'l Engine,
+    pub host: &'l dyn Host,
+}
+
 /// What to do about a library that there is already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Existing {
@@ -94,12 +104,12 @@ impl Functions {
     /// The text is no library, or names what there is already: nothing has changed then.
     pub fn load(
         &self,
-        ctx: &mut Ctx<'_, '_>,
+        loader: Loader<'_>,
         code: &[u8],
         existing: Existing,
     ) -> Result<Box<[u8]>, CommandError> {
         let mut shelf = self.shelf.read().clone();
-        let loaded = self.load_into(ctx, &mut shelf, code, existing);
+        let loaded = self.load_into(loader, &mut shelf, code, existing);
         self.settle(loaded.is_ok().then_some(shelf));
         loaded
     }
@@ -110,14 +120,14 @@ impl Functions {
     /// As [`Functions::load`].
     pub fn load_all(
         &self,
-        ctx: &mut Ctx<'_, '_>,
+        loader: Loader<'_>,
         codes: &[Vec<u8>],
         existing: Existing,
         keeps_others: bool,
     ) -> Outcome {
         let mut shelf = if keeps_others { self.shelf.read().clone() } else { Shelf::default() };
         let loaded = codes.iter().try_for_each(|code| {
-            let loaded = self.load_into(ctx, &mut shelf, code, existing);
+            let loaded = self.load_into(loader, &mut shelf, code, existing);
             loaded.map(|_| ()).map_err(|error| match error {
                 CommandError::Function(FunctionError::LibraryExists(name)) => {
                     FunctionError::LibraryCollides(name).into()
@@ -143,12 +153,12 @@ impl Functions {
 
     fn load_into(
         &self,
-        ctx: &mut Ctx<'_, '_>,
+        loader: Loader<'_>,
         shelf: &mut Shelf,
         code: &[u8],
         existing: Existing,
     ) -> Result<Box<[u8]>, CommandError> {
-        let name = header::library_name(code, ctx.settings.dialect)?;
+        let name = header::library_name(code, loader.engine.settings().dialect)?;
         if shelf.libraries.contains_key(&name) {
             if existing == Existing::Refuse {
                 return Err(FunctionError::LibraryExists(shown(&name)).into());
@@ -157,10 +167,10 @@ impl Functions {
         }
         let mut place = self.home.lock();
         if place.is_none() {
-            *place = Some(Home::new(ctx)?);
+            *place = Some(Home::new(loader.engine)?);
         }
         let home = place.as_mut().expect("it was built above");
-        let functions = home.load(ctx, code)?;
+        let functions = home.load(loader.host, code)?;
         shelf.add(Library { name: name.clone(), code: code.into(), functions })?;
         Ok(name)
     }
@@ -183,6 +193,12 @@ impl Functions {
     /// The libraries, by name.
     pub fn libraries(&self) -> Vec<Arc<Library>> {
         self.shelf.read().libraries.values().map(Arc::clone).collect()
+    }
+
+    /// The libraries as bytes that FUNCTION RESTORE takes, here and elsewhere.
+    pub fn dump(&self, target: &Target) -> Vec<u8> {
+        let libraries = self.libraries();
+        payload::dump_functions(libraries.iter().map(|library| &*library.code), target)
     }
 
     /// How many libraries and functions there are.
@@ -233,7 +249,7 @@ impl Functions {
         ctx.session.db = db;
         ctx.data.db = db;
         running.forget_call();
-        finish.result
+        finish.outcome
     }
 }
 

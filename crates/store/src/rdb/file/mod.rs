@@ -7,7 +7,7 @@
 //! Neither side knows files or databases: the writer is given entries and the reader gives them out,
 //! one by one. Versions are Redis's four digits after `REDIS`, or three after `VALKEY`.
 
-mod opcode;
+pub(super) mod opcode;
 mod reader;
 mod summed;
 mod writer;

@@ -5,7 +5,7 @@ pub(super) const SLOT_INFO: u8 = 0xf4;
 /// What modules have added to a key (Redis), or slots on their way here (Valkey).
 pub(super) const KEY_META: u8 = 0xf3;
 /// A library of functions.
-pub(super) const FUNCTION: u8 = 0xf5;
+pub(in crate::rdb) const FUNCTION: u8 = 0xf5;
 /// A library, in a form that was never released.
 pub(super) const FUNCTION_EARLY: u8 = 0xf6;
 /// A module's data beside keys.
