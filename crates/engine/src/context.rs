@@ -193,6 +193,7 @@ impl<'c, 'e> Ctx<'c, 'e> {
             nanoseconds: duration,
             reply_bytes,
             is_failed: outcome.is_err(),
+            is_within_script: origin == Origin::Script,
         };
         finished::note(self.engine, self.host, self.settings, self.data.statistics, &call);
         outcome

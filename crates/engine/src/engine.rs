@@ -5,6 +5,7 @@ use crate::blocking::Blocking;
 use crate::call_log::CallLogs;
 use crate::command::Command;
 use crate::data::Reclaim;
+use crate::hot_keys::HotKeys;
 use crate::journal::Journal;
 use crate::keyspace::Keyspace;
 use crate::latency::{Event, Spikes};
@@ -60,6 +61,7 @@ pub struct Engine {
     pub journal: Journal,
     pub tracking: Tracking,
     pub switches: Switches,
+    pub hot_keys: HotKeys,
     pub loading: Loading,
     pub(crate) reclaim: Box<dyn Reclaim + Send + Sync>,
     pub(crate) seed: u64,
@@ -99,6 +101,7 @@ impl Engine {
             journal: Journal::default(),
             tracking: Tracking::default(),
             switches: Switches::default(),
+            hot_keys: HotKeys::default(),
             loading: Loading::default(),
             reclaim: parts.reclaim,
             seed: parts.seed,

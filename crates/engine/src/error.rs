@@ -4,6 +4,7 @@
 
 mod acl;
 mod function;
+mod hot_keys;
 mod stream;
 mod tracking;
 
@@ -11,6 +12,7 @@ use std::borrow::Cow;
 
 pub use acl::{AclError, Denial, RuleError};
 pub use function::FunctionError;
+pub use hot_keys::HotKeysError;
 pub use stream::StreamError;
 pub use tracking::TrackingError;
 
@@ -112,6 +114,7 @@ pub enum CommandError {
     HashValueNotAFloat,
     HashValueNotAnInteger,
     HelloOption(Box<str>),
+    HotKeys(HotKeysError),
     HsetexConditionExclusive,
     HsetexTimeExclusive,
     HyperLogLogCorrupt,
@@ -569,6 +572,7 @@ impl CommandError {
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
             Self::Acl(error) => return error.text(),
             Self::Function(error) => return error.text(),
+            Self::HotKeys(error) => return error.text(),
             Self::Stream(error) => return error.text(),
             Self::Tracking(error) => return error.text(),
             _ => return Cow::Owned(self.composed()),

@@ -20,6 +20,8 @@ pub(crate) struct Finished<'c> {
     pub nanoseconds: u64,
     pub reply_bytes: usize,
     pub is_failed: bool,
+    /// A script has made it.
+    pub is_within_script: bool,
 }
 
 /// Counts a call, and logs it if it stands out.
@@ -34,6 +36,9 @@ pub(crate) fn note(
     statistics.called(call.entry.id, call.nanoseconds, settings.is_latency_tracked);
     if call.is_failed {
         statistics.commands[call.entry.id].failed.add(1);
+    }
+    if engine.hot_keys.is_on() {
+        engine.hot_keys.note(call, engine.clock().wall_ms());
     }
     let logs = &settings.call_logs;
     if logs.slow.value_min.min(settings.spike_ns_min) <= call.nanoseconds

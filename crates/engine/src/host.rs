@@ -108,6 +108,11 @@ pub trait Host: Sync {
         panic!("a client has called DEBUG SEGFAULT");
     }
 
+    /// Processor time of the process in microseconds: of the user and of the system.
+    fn processor_us(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
     /// Lets other threads run while this one waits for somebody else's short hold.
     fn relax(&self);
 

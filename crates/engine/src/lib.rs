@@ -18,6 +18,7 @@ pub mod acl;
 pub mod args;
 pub mod blocking;
 pub mod call_log;
+pub mod hot_keys;
 pub mod journal;
 pub mod keyspace;
 pub mod latency;

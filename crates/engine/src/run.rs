@@ -531,6 +531,7 @@ impl<'e> Executor<'e> {
                 nanoseconds: duration,
                 reply_bytes: reply.len_since(position),
                 is_failed: outcome.is_err(),
+                is_within_script: false,
             });
             Flow::Done
         };

@@ -37,6 +37,9 @@ fn names_are_unique_and_sorted() {
     let names: Vec<String> = rows().into_iter().map(|(name, _)| name).collect();
     let distinct: BTreeSet<&String> = names.iter().collect();
     assert_eq!(distinct.len(), names.len());
+    let flags = Flags::NAMES.iter().map(|(flag, _)| *flag);
+    let is_alone = |flag: Flags| flags.clone().filter(|other| *other == flag).count() == 1;
+    assert!(flags.clone().all(is_alone), "two flags share a bit");
 }
 
 #[test]

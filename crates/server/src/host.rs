@@ -16,7 +16,7 @@ use crate::process;
 use crate::reclaimer::Reclaimer;
 use crate::shutdown::Shutdown;
 use crate::statistics::Statistics;
-use crate::sys::fatal;
+use crate::sys::{self, fatal};
 use arc_swap::ArcSwap;
 use base::clock::Clock;
 use base::lock::Token;
@@ -205,6 +205,11 @@ impl Host for ServerHost {
 
     fn crash(&self) {
         fatal::crash();
+    }
+
+    fn processor_us(&self) -> (u64, u64) {
+        let time = sys::processor_time(sys::TimeOf::Process);
+        (time.user_us, time.system_us)
     }
 
     fn relax(&self) {

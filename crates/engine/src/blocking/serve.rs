@@ -109,6 +109,7 @@ impl Executor<'_> {
             nanoseconds: inside.spent_ns,
             reply_bytes: reply.len(),
             is_failed: outcome.is_err(),
+            is_within_script: false,
         });
         self.finish_serving(waiter, inside, reply);
     }
@@ -358,6 +359,7 @@ impl Executor<'_> {
             nanoseconds: inside.spent_ns,
             reply_bytes: reply.len_since(position),
             is_failed: outcome.is_err(),
+            is_within_script: false,
         });
     }
 

@@ -260,6 +260,7 @@ fn function_restore(ctx: &mut Ctx<'_, '_>) -> Outcome {
         _ => FunctionError::RestoreData,
     })?;
     ctx.engine.functions.load_all(loader(ctx), &codes, existing, keeps_others)?;
+    ctx.data.changes += 1;
     ctx.reply.ok();
     Ok(())
 }

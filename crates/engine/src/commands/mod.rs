@@ -17,6 +17,7 @@ pub mod docs;
 mod function;
 mod geo;
 mod hash;
+mod hot_keys;
 mod hyperloglog;
 mod keys;
 mod latency;
@@ -49,6 +50,7 @@ pub const FAMILIES: &[&[Command]] = &[
     function::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
+    hot_keys::COMMANDS,
     hyperloglog::COMMANDS,
     keys::COMMANDS,
     latency::COMMANDS,

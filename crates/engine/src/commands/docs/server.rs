@@ -265,6 +265,32 @@ pub(super) const DOCS: &[Doc] = &[
         .optional()],
         ..Doc::NEW
     },
+    Doc { name: "hotkeys", summary: "Groups the commands about keys that take much.", ..Doc::NEW },
+    Doc {
+        name: "hotkeys|get",
+        summary: "Tells which keys took the most processor time and network bytes.",
+        complexity: "O(K) in the keys that are told",
+        tips: &["nondeterministic_output"],
+        ..Doc::NEW
+    },
+    Doc { name: "hotkeys|help", summary: "Lists the subcommands.", ..Doc::NEW },
+    Doc { name: "hotkeys|reset", summary: "Forgets which keys took the most.", ..Doc::NEW },
+    Doc {
+        name: "hotkeys|start",
+        summary: "Begins to collect which keys take the most.",
+        arguments: &[
+            block(
+                "metrics",
+                &[integer("count"), word("cpu", "CPU").optional(), word("net", "NET").optional()],
+            )
+            .after("METRICS"),
+            integer("k").after("COUNT").optional(),
+            integer("seconds").after("DURATION").optional(),
+            integer("ratio").after("SAMPLE").optional(),
+        ],
+        ..Doc::NEW
+    },
+    Doc { name: "hotkeys|stop", summary: "Collects no more which keys take the most.", ..Doc::NEW },
     Doc {
         name: "info",
         summary: "Tells facts and statistics about the server.",
