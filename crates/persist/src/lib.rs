@@ -4,5 +4,6 @@
 //! thread is started. So the server runs it over the machine's disks and its own threads, and a
 //! simulation over a disk that tears writes and a power that fails.
 
+pub mod aof;
 pub mod disk;
 pub mod manifest;
