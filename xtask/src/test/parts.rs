@@ -52,6 +52,8 @@ pub(crate) const PARTS: &[Part] = &[
     part("locks", "locks of redis-py, and Redlock over several servers", locks),
     part("dramatiq", "Dramatiq: broker, results, rate limits", dramatiq),
     part("channels", "Django Channels: both layers", channels),
+    part("huey", "Huey: queues, schedules, priorities, locks", huey),
+    part("arq", "arq", arq),
     part("ioredis", "ioredis", ioredis),
     part("node-redis", "node-redis", node_redis),
     part("bullmq", "BullMQ: delays, retries, priorities, rate limits, flows", bullmq),
@@ -59,7 +61,8 @@ pub(crate) const PARTS: &[Part] = &[
 ];
 
 /// Beginnings of the names of parts that run programs which `build` makes.
-const NEED_BUILD: [&str; 14] = [
+const NEED_BUILD: [&str; 16] = [
+    "arq",
     "bull",
     "cases",
     "celery",
@@ -67,6 +70,7 @@ const NEED_BUILD: [&str; 14] = [
     "django",
     "dramatiq",
     "dumps",
+    "huey",
     "ioredis",
     "journal",
     "locks",
@@ -235,6 +239,16 @@ fn dramatiq(plan: &Plan) -> Result<Count, Skip> {
 
 fn channels(plan: &Plan) -> Result<Count, Skip> {
     counted(&mut python(plan, "channels_site", None)?)
+}
+
+fn huey(plan: &Plan) -> Result<Count, Skip> {
+    counted(&mut python(plan, "huey_site", None)?)
+}
+
+/// It does not take the newest redis-py.
+fn arq(plan: &Plan) -> Result<Count, Skip> {
+    let older = plan.setup.older_redis_py()?;
+    counted(&mut python(plan, "arq_site", Some(&older))?)
 }
 
 fn ioredis(plan: &Plan) -> Result<Count, Skip> {

@@ -57,7 +57,8 @@ impl Setup {
         Ok(python)
     }
 
-    /// A folder with redis-py 5.x, which shadows the newest when it comes first on the path.
+    /// A folder with redis-py 5.x and those who need it, which shadow the newest when it comes first on
+    /// the path.
     pub(crate) fn older_redis_py(&self) -> Result<PathBuf, Skip> {
         let python = self.python()?;
         let (folder, list) = (self.folder.join("redis5"), self.root.join(OLDER_REDIS_LIST));
