@@ -1,12 +1,14 @@
-//! Users in files: at start, by ACL LOAD and SAVE, and in what CONFIG REWRITE writes.
+//! Users in files: at start, by ACL LOAD and SAVE, and in what CONFIG REWRITE writes; and rights that
+//! are taken while others use them.
 
-use crate::client::{Client, node};
+use crate::client::{Client, node, request, wait_until};
 use crate::program::Program;
 use server::config::{Config, Dialect, Machine};
 use server::listeners::Port;
 use server::start::{Node, Options};
 use std::fs;
 use std::path::Path;
+use std::thread;
 
 /// Why a node with these lines of configuration does not start.
 fn refused(text: &str) -> String {
@@ -78,7 +80,7 @@ fn a_file_of_users_is_loaded_and_saved() {
     );
     // Half wrong: nothing changes.
     fs::write(&path, "user dave on\nuser erin +nosuch\n").unwrap();
-    admin.send(&crate::client::request(&[b"ACL", b"LOAD"]));
+    admin.send(&request(&[b"ACL", b"LOAD"]));
     let line = String::from_utf8(admin.read_line()).unwrap();
     let reason = format!("-ERR {}:2: Error in applying operation '+nosuch': ", path.display());
     assert!(line.starts_with(&reason), "{line}");
@@ -107,7 +109,7 @@ fn subscribers_are_ended_by_what_a_file_withdraws() {
     let mut subscribers = [b"a", b"b"].map(|channel| {
         let mut client = Client::new(&node);
         client.ask(&[b"AUTH", b"alice", b""], b"+OK\r\n");
-        client.send(&crate::client::request(&[b"SUBSCRIBE", channel]));
+        client.send(&request(&[b"SUBSCRIBE", channel]));
         client.expect(b"*3\r\n$9\r\nsubscribe\r\n$1\r\n");
         client.expect(&[channel[0], b'\r', b'\n', b':', b'1', b'\r', b'\n']);
         client
@@ -135,6 +137,49 @@ fn a_password_of_the_settings_has_no_effect_beside_a_file() {
     fs::write(&path, "user default on >file ~* +@all\n").unwrap();
     client.ask(&[b"ACL", b"LOAD"], b"+OK\r\n");
     Client::new(&node).ask(&[b"AUTH", b"file"], b"+OK\r\n");
+    node.stop();
+}
+
+/// A client that counts as long as it may.
+fn count_until_refused(node: &Node) {
+    let mut client = Client::new(node);
+    client.ask(&[b"AUTH", b"alice", b""], b"+OK\r\n");
+    let calls = request(&[b"INCR", b"n"]).repeat(16);
+    loop {
+        client.send(&calls);
+        let lines: Vec<Vec<u8>> = (0..16).map(|_| client.read_line()).collect();
+        if lines.iter().any(|line| line.starts_with(b"-NOPERM")) {
+            // From the first that was refused on all were.
+            assert!(lines.is_sorted_by_key(|line| line.starts_with(b"-NOPERM")));
+            return;
+        }
+    }
+}
+
+fn counted(client: &mut Client) -> u64 {
+    client.send(&request(&[b"GET", b"n"]));
+    client.read_line();
+    String::from_utf8(client.read_line()).unwrap().trim_end().parse().unwrap()
+}
+
+#[test]
+fn once_a_right_is_taken_no_call_is_made_with_it() {
+    let node = node("io-threads 2\n");
+    let mut admin = Client::new(&node);
+    for _ in 0..20 {
+        admin.ask(&[b"SET", b"n", b"0"], b"+OK\r\n");
+        admin.ask(&[b"ACL", b"SETUSER", b"alice", b"on", b"nopass", b"~*", b"+incr"], b"+OK\r\n");
+        let count = thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| count_until_refused(&node));
+            }
+            wait_until("they count", || 100 < counted(&mut admin));
+            admin.ask(&[b"ACL", b"SETUSER", b"alice", b"-incr"], b"+OK\r\n");
+            counted(&mut admin)
+        });
+        // The others have ended since.
+        assert_eq!(counted(&mut admin), count);
+    }
     node.stop();
 }
 
