@@ -304,6 +304,42 @@ proptest! {
     }
 
     #[test]
+    fn who_has_no_right_to_write_changes_nothing(
+        calls in prop::collection::vec((any_call(), any::<bool>()), 1..20),
+    ) {
+        let (world, rows) = (filled(), rows());
+        let mut observer = world.client_on(1);
+        // No key is called so; and all of them may be read.
+        for keys in [&b"~never*"[..], b"%R~*"] {
+            let rules: [&[u8]; 12] = [
+                b"ACL", b"SETUSER", b"u", b"reset", b"on", b"nopass", b"allchannels", keys,
+                b"+@all", b"-@dangerous", b"+sort", b"+restore",
+            ];
+            observer.bytes(&rules);
+            let mut client = world.client();
+            client.bytes(&[b"AUTH", b"u", b""]);
+            for ((index, arguments), is_queued) in &calls {
+                let (name, row) = &rows[*index];
+                // PFCOUNT notes in the value what it has computed.
+                let notes = row.flags.has(Flags::READONLY) && row.flags.has(Flags::MAY_REPLICATE);
+                if is_left_out(name) || !row.subcommands.is_empty() || notes {
+                    continue;
+                }
+                let before = digest(&mut observer);
+                if *is_queued {
+                    client.bytes(&[b"MULTI"]);
+                }
+                let words = words(name, row, arguments);
+                client.bytes(&words);
+                if *is_queued {
+                    client.bytes(&[b"EXEC"]);
+                }
+                prop_assert!(digest(&mut observer) == before, "{}: {:?}", name, words);
+            }
+        }
+    }
+
+    #[test]
     fn no_call_panics(
         calls in prop::collection::vec((any_call(), any::<bool>()), 1..20),
     ) {
