@@ -4,6 +4,7 @@
 
 mod client;
 mod clients_memory;
+mod commands;
 mod eviction;
 mod migrate;
 mod monitors;

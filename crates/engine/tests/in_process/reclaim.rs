@@ -1,10 +1,6 @@
 //! Large values are not freed under the lock of their shard, whatever makes them go.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
-mod common;
-
-use common::{Client, World};
+use crate::world::{Client, World};
 use engine::data::Reclaim;
 use resp::Frame;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Many threads push, pop, move, give up and leave: every word arrives once, in order.
 
-use crate::rows;
+use super::rows;
 use base::clock::{Clock, ManualClock};
 use base::lock::{Token, Wake};
 use base::rand::Rng;

@@ -1,9 +1,7 @@
 //! Tests over all rows, the engine's and the server's: every command of the reference servers is there, and
 //! its facts are those of the reference.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
-
-#[path = "../../engine/tests/common/facts.rs"]
+#[path = "../../../engine/tests/in_process/facts.rs"]
 mod facts;
 
 use engine::command::{Command, Flags, Origin};

@@ -2,12 +2,9 @@
 //!
 //! Each client keeps a naive cache: what its reads said, minus what it was told of. After every step all
 //! that is in a cache is compared with the server. A second twin says exactly who is to be told of what.
-#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 
-mod common;
-
+use crate::world::World;
 use base::lock::Token;
-use common::World;
 use engine::host::{ClientShown, Host};
 use engine::pushes::Mailbox;
 use engine::tracking::{self, Modes, Options};

@@ -1,9 +1,7 @@
 //! Values between scripts and clients: random ones are returned by a script, and arrive as the rules
 //! say, in both protocols; and what a script sends to a key and reads back is the same.
 
-mod common;
-
-use common::{Client, World};
+use crate::world::{Client, World};
 use proptest::prelude::*;
 use resp::Frame;
 

@@ -1,10 +1,7 @@
 //! Subscriptions of many clients against a naive twin: who receives what, and what PUBSUB says.
-#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 
-mod common;
-
+use crate::world::World;
 use base::lock::Token;
-use common::World;
 use engine::host::NoHost;
 use engine::{Executor, Session};
 use proptest::prelude::*;

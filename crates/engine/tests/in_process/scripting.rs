@@ -1,7 +1,5 @@
 //! Scripts, run in process: what they see, what they return, and how they fail.
 
-mod common;
-
 use base::clock::ManualClock;
 use base::lock::{Token, Wake};
 use engine::data::ReclaimNow;
@@ -85,7 +83,7 @@ fn calls_reach_the_data() {
 
 #[test]
 fn long_replies_are_whole() {
-    let world = common::World::new();
+    let world = crate::world::World::new();
     let mut client = world.client();
     client.call("HELLO 3");
     let script: &[u8] = b"local t = {} for i = 1, 20000 do t[i] = 'x' end return t";

@@ -1,7 +1,4 @@
 //! An engine in process, with a clock that the test moves, and one or more threads to call it on.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-
-pub(crate) mod facts;
 
 use base::clock::ManualClock;
 use base::lock::{Token, Wake};

@@ -1,12 +1,8 @@
 //! Tests over the command table: what every row must keep to, whatever its arguments. The server's tests
 //! compare the facts with those of the reference servers.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
-
-mod common;
-
-use common::facts::facts;
-use common::{Client, World};
+use crate::facts::facts;
+use crate::world::{Client, World};
 use engine::command::{Categories, Command, Flags, Origin, Reach};
 use engine::commands::{FAMILIES, docs};
 use engine::keys::{Begin, Find, NOT_KEY};

@@ -1,11 +1,7 @@
 //! Rights of users, over the whole command table: every command, allowed and forbidden by its name,
 //! its categories, its keys and its channels.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
-
-mod common;
-
-use common::{Client, World};
+use crate::world::{Client, World};
 use engine::command::{Categories, Channels, Databases, Flags};
 use engine::keys;
 use engine::table::Entry;

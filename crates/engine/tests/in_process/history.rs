@@ -7,8 +7,6 @@
 //! before another began comes before that one. The history is right if and only if the graph has no cycle
 //! (Adya's serialization graph, with the order of time added: strict serializability).
 
-#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
-
 use base::clock::{Clock, ManualClock};
 use base::lock::{Token, Wake};
 use base::rand::Rng;

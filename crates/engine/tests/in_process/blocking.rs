@@ -2,12 +2,8 @@
 //!
 //! The rows here stand in for those of lists: a string holds words of eight bytes, `tpush` appends
 //! some, `tpop` takes the first of the first key that has one, `tmove` moves one.
-#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 
-mod common;
-#[path = "blocking/rows.rs"]
 mod rows;
-#[path = "blocking/stress.rs"]
 mod stress;
 
 use base::clock::{Clock, ManualClock};
