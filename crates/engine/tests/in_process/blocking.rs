@@ -6,13 +6,11 @@
 mod rows;
 mod stress;
 
-use base::clock::{Clock, ManualClock};
+use crate::world;
+use base::clock::ManualClock;
 use base::lock::{Token, Wake};
-use engine::data::ReclaimNow;
-use engine::engine::Parts;
 use engine::host::NoHost;
 use engine::run::Served;
-use engine::settings::{Access, Settings};
 use engine::{Engine, Executor, Session};
 use parking_lot::Mutex;
 use resp::{Limits, Reply, RequestParser};
@@ -36,17 +34,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
         let woken = Arc::<Woken>::default();
-        let engine = Engine::new(Parts {
-            rows: vec![rows::ROWS],
-            settings: Settings { debug_access: Access::Everyone, ..Settings::default() },
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            wake: Arc::clone(&woken) as Arc<dyn Wake>,
-            reclaim: Box::new(ReclaimNow),
-            shards: 16,
-            threads: 8,
-            seed: 7,
+        let world::World { clock, engine } = world::World::of(|parts| {
+            parts.rows = vec![rows::ROWS];
+            parts.wake = Arc::clone(&woken) as Arc<dyn Wake>;
+            parts.threads = 8;
         });
         Self { clock, woken, engine }
     }

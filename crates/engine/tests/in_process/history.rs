@@ -7,38 +7,16 @@
 //! before another began comes before that one. The history is right if and only if the graph has no cycle
 //! (Adya's serialization graph, with the order of time added: strict serializability).
 
-use base::clock::{Clock, ManualClock};
-use base::lock::{Token, Wake};
+use crate::threads::{ThreadClient, Threads};
 use base::rand::Rng;
-use engine::data::ReclaimNow;
-use engine::engine::Parts;
-use engine::host::NoHost;
-use engine::run::Served;
-use engine::settings::Settings;
-use engine::{Engine, Executor, Session};
-use parking_lot::Mutex;
-use resp::{Frame, Limits, Reply, RequestParser};
+use resp::Frame;
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::thread::Thread;
-use std::time::Duration;
 
 const THREADS: u64 = 4;
 const KEYS: usize = 5;
 const CALLS_EACH: usize = 20_000;
-
-#[derive(Default)]
-struct Unpark(Mutex<HashMap<u64, Thread>>);
-
-impl Wake for Unpark {
-    fn wake(&self, token: Token) {
-        if let Some(thread) = self.0.lock().get(&token.0) {
-            thread.unpark();
-        }
-    }
-}
 
 /// What one atomic call has seen and made.
 #[derive(Clone, Debug, Default)]
@@ -52,17 +30,9 @@ struct Event {
     made: Vec<(usize, u64)>,
 }
 
-struct World {
-    engine: Engine,
-    clock: Arc<ManualClock>,
-    threads: Arc<Unpark>,
-    moments: AtomicU64,
-}
-
-struct Client<'w> {
-    world: &'w World,
-    executor: Executor<'w>,
-    session: Session,
+struct Client<'t> {
+    client: ThreadClient<'t>,
+    moments: &'t AtomicU64,
     rng: Rng,
     events: Vec<Event>,
 }
@@ -75,42 +45,12 @@ enum Step {
 }
 
 impl Client<'_> {
-    /// Makes calls in one go; their replies.
     fn calls(&mut self, calls: &[Vec<String>]) -> Vec<Frame> {
-        let mut input = Vec::new();
-        calls.iter().for_each(|words| resp::encode_request(&mut input, words));
-        let (mut parser, mut reply) = (RequestParser::default(), Reply::new());
-        let mut done = 0;
-        loop {
-            self.world.clock.advance_us(3);
-            let limits = |_: &Session| Limits::authenticated(1 << 20);
-            let progress = self.executor.serve(
-                &mut self.session,
-                &mut parser,
-                limits,
-                &input[done..],
-                &mut reply,
-            );
-            done += progress.consumed;
-            match progress.state {
-                Served::Suspended { .. } => std::thread::park_timeout(Duration::from_micros(200)),
-                Served::More => {}
-                _ => break,
-            }
-        }
-        let bytes = reply.to_vec();
-        let mut rest = &bytes[..];
-        let mut frames = Vec::new();
-        while let Some((frame, len)) = resp::decode(rest).unwrap() {
-            frames.push(frame);
-            rest = &rest[len..];
-        }
-        assert_eq!(frames.len(), calls.len());
-        frames
+        self.client.calls(calls)
     }
 
     fn moment(&self) -> u64 {
-        self.world.moments.fetch_add(1, SeqCst)
+        self.moments.fetch_add(1, SeqCst)
     }
 
     /// Different keys, each read or incremented.
@@ -351,36 +291,16 @@ fn cycle(events: &[Event]) -> Vec<Event> {
     events.iter().enumerate().filter(is_stuck).map(|(_, event)| event.clone()).collect()
 }
 
-fn world() -> World {
-    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
-    let threads = Arc::new(Unpark::default());
-    let engine = Engine::new(Parts {
-        rows: Vec::new(),
-        settings: Settings::default(),
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        wake: Arc::clone(&threads) as Arc<dyn Wake>,
-        reclaim: Box::new(ReclaimNow),
-        // Few, so that different keys meet in one.
-        shards: 4,
-        threads: THREADS as usize,
-        seed: 7,
-    });
-    World { engine, clock, threads, moments: AtomicU64::new(0) }
-}
-
 #[test]
 fn what_threads_see_could_have_happened_one_after_the_other() {
-    let world = world();
+    let (threads, moments) = (Threads::new(THREADS, 3, |_| {}), AtomicU64::new(0));
     let mut events = Vec::new();
     std::thread::scope(|scope| {
-        let world = &world;
+        let (threads, moments) = (&threads, &moments);
         let run = |slot: u64| {
             scope.spawn(move || {
-                world.threads.0.lock().insert(slot, std::thread::current());
-                let executor = Executor::new(&world.engine, &NoHost, slot as usize);
-                let session = Session::new(slot + 1, Token(slot), Arc::new(()));
-                let rng = Rng::new(slot + 1);
-                let mut client = Client { world, executor, session, rng, events: Vec::new() };
+                let (client, rng) = (threads.client(slot), Rng::new(slot + 1));
+                let mut client = Client { client, moments, rng, events: Vec::new() };
                 client.run();
                 client.events
             })

@@ -56,7 +56,7 @@ fn check(kinds: &[&str], lines: &[&str]) {
     for kind in kinds {
         for line in lines {
             let freed = Arc::<AtomicUsize>::default();
-            let world = World::with_reclaim(|_| {}, Box::new(Scales(Arc::clone(&freed))));
+            let world = World::of(|parts| parts.reclaim = Box::new(Scales(Arc::clone(&freed))));
             let mut client = world.client();
             client.call("SADD small a");
             client.call("RPUSH list a");

@@ -1,45 +1,14 @@
 //! Scripts, run in process: what they see, what they return, and how they fail.
 
-use base::clock::ManualClock;
-use base::lock::{Token, Wake};
-use engine::data::ReclaimNow;
-use engine::engine::Parts;
-use engine::host::NoHost;
-use engine::settings::Settings;
-use engine::{Engine, Executor, Session};
-use resp::{ArgvBuffer, Reply};
-use std::sync::Arc;
-
-struct NoWake;
-
-impl Wake for NoWake {
-    fn wake(&self, _token: Token) {}
-}
-
-fn engine() -> Engine {
-    Engine::new(Parts {
-        rows: Vec::new(),
-        settings: Settings::default(),
-        clock: Arc::new(ManualClock::new(1_700_000_000_000)),
-        wake: Arc::new(NoWake),
-        reclaim: Box::new(ReclaimNow),
-        shards: 8,
-        threads: 1,
-        seed: 1,
-    })
-}
+use crate::world::World;
 
 fn check(calls: &[(&[&str], &str)]) {
-    let engine = engine();
-    let mut executor = Executor::new(&engine, &NoHost, 0);
-    let mut session = Session::new(1, Token(1), Arc::new(()));
+    let world = World::new();
+    let mut client = world.client();
     for (arguments, expected) in calls {
-        let mut argv = ArgvBuffer::new();
-        arguments.iter().for_each(|argument| argv.push(argument.as_bytes()));
-        let mut reply = Reply::new();
-        assert!(executor.call(&mut session, argv.argv(), &mut reply), "it waits: {arguments:?}");
-        let text = String::from_utf8_lossy(&reply.to_vec()).into_owned();
-        assert_eq!(text, *expected, "{arguments:?}");
+        let words: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
+        let bytes = client.bytes(&words).expect("one client alone never waits");
+        assert_eq!(String::from_utf8_lossy(&bytes), *expected, "{arguments:?}");
     }
 }
 
@@ -83,7 +52,7 @@ fn calls_reach_the_data() {
 
 #[test]
 fn long_replies_are_whole() {
-    let world = crate::world::World::new();
+    let world = World::new();
     let mut client = world.client();
     client.call("HELLO 3");
     let script: &[u8] = b"local t = {} for i = 1, 20000 do t[i] = 'x' end return t";
@@ -101,15 +70,11 @@ fn long_replies_are_whole() {
 #[test]
 fn a_script_that_eats_memory_ends_and_leaves_nothing() {
     const HOG: &str = "local t = {} while true do t[#t + 1] = string.rep('x', 2^22) .. #t end";
-    let engine = engine();
-    let mut executor = Executor::new(&engine, &NoHost, 0);
-    let mut session = Session::new(1, Token(1), Arc::new(()));
+    let world = World::new();
+    let mut client = world.client();
     let mut run = |script: &str| {
-        let mut argv = ArgvBuffer::new();
-        ["EVAL", script, "0"].iter().for_each(|argument| argv.push(argument.as_bytes()));
-        let mut reply = Reply::new();
-        assert!(executor.call(&mut session, argv.argv(), &mut reply));
-        String::from_utf8_lossy(&reply.to_vec()).into_owned()
+        let bytes = client.bytes(&[b"EVAL", script.as_bytes(), b"0"]).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
     };
     let refusal = run(HOG);
     assert!(refusal.starts_with("-ERR ") && refusal.contains("not enough memory"), "{refusal}");

@@ -1,61 +1,25 @@
 //! Scripts made at random, to trick the recognizer: one that it accepts must not touch a key that it was
 //! not given, and must do what it does when it runs alone.
 
-use base::clock::ManualClock;
-use base::lock::{Token, Wake};
+use crate::world::{Client, World};
 use base::rand::Rng;
-use engine::data::ReclaimNow;
-use engine::engine::Parts;
-use engine::host::NoHost;
 use engine::scripting;
-use engine::settings::Settings;
-use engine::{Engine, Executor, Session};
-use resp::{ArgvBuffer, Reply};
-use std::sync::Arc;
 
 const SCRIPTS: usize = 4_000;
 
 /// Makes it do nothing else, and be refused by the recognizer.
 const ALONE: &str = "local _ = loadstring ";
 
-struct NoWake;
-
-impl Wake for NoWake {
-    fn wake(&self, _token: Token) {}
+/// Many shards, so that a wrong key is in another one.
+fn world() -> World {
+    World::of(|parts| parts.shards = 1024)
 }
 
-struct Side<'e> {
-    executor: Executor<'e>,
-    session: Session,
-}
-
-impl Side<'_> {
-    fn ask(&mut self, arguments: &[&str]) -> String {
-        let mut argv = ArgvBuffer::new();
-        arguments.iter().for_each(|argument| argv.push(argument.as_bytes()));
-        let mut reply = Reply::new();
-        assert!(self.executor.call(&mut self.session, argv.argv(), &mut reply), "{arguments:?}");
-        String::from_utf8_lossy(&reply.to_vec()).into_owned()
-    }
-}
-
-fn engine() -> Engine {
-    Engine::new(Parts {
-        rows: Vec::new(),
-        settings: Settings::default(),
-        clock: Arc::new(ManualClock::new(1_700_000_000_000)),
-        wake: Arc::new(NoWake),
-        reclaim: Box::new(ReclaimNow),
-        // Many, so that a wrong key is in another one.
-        shards: 1024,
-        threads: 1,
-        seed: 1,
-    })
-}
-
-fn side(engine: &Engine) -> Side<'_> {
-    let session = Session::new(1, Token(1), Arc::new(()));
-    Side { executor: Executor::new(engine, &NoHost, 0), session }
+fn ask(client: &mut Client<'_>, arguments: &[&str]) -> String {
+    let words: Vec<&[u8]> = arguments.iter().map(|argument| argument.as_bytes()).collect();
+    let bytes = client.bytes(&words);
+    let bytes = bytes.unwrap_or_else(|| panic!("{arguments:?} waits"));
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Writes scripts. The parts fit together in ways that Lua accepts; most also run without an error.
@@ -189,35 +153,36 @@ impl Author {
 
 #[test]
 fn what_the_recognizer_accepts_touches_no_other_keys() {
-    let (beside, alone) = (engine(), engine());
-    let (mut beside_side, mut alone_side) = (side(&beside), side(&alone));
+    let (beside, alone) = (world(), world());
+    let (mut beside_client, mut alone_client) = (beside.client(), alone.client());
     let mut author = Author { rng: Rng::new(0x5c21_97a1), left: 0 };
     let mut accepted = 0;
     for number in 0..SCRIPTS {
         let text = author.script();
-        let sha1 = beside_side.ask(&["SCRIPT", "LOAD", &text]);
+        let sha1 = ask(&mut beside_client, &["SCRIPT", "LOAD", &text]);
         let digest = sha1.get(5..45).and_then(|sha1| scripting::parse_digest(sha1.as_bytes()));
         let digest = digest.unwrap_or_else(|| panic!("script {number} is no Lua: {sha1}\n{text}"));
-        let script = beside.scripts.find(&digest).unwrap();
+        let script = beside.engine.scripts.find(&digest).unwrap();
         if !script.names_its_keys() {
             continue;
         }
         accepted += 1;
         for (key, kind) in [("key:1", "one"), ("key:2", "two")] {
-            for one in [&mut beside_side, &mut alone_side] {
-                one.ask(&["DEL", key]);
-                one.ask(&["RPUSH", key, kind]);
+            for one in [&mut beside_client, &mut alone_client] {
+                ask(one, &["DEL", key]);
+                ask(one, &["RPUSH", key, kind]);
             }
         }
         let arguments = ["2", "key:1", "key:2", "argument"];
         let sha1 = String::from_utf8_lossy(&digest).into_owned();
-        let own = beside_side.ask(&[&["EVALSHA", &sha1], &arguments[..]].concat());
+        let own = ask(&mut beside_client, &[&["EVALSHA", &sha1], &arguments[..]].concat());
         let text_alone = format!("{ALONE}{text}");
-        let twin = alone_side.ask(&[&["EVAL", &text_alone], &arguments[..]].concat());
+        let twin = ask(&mut alone_client, &[&["EVAL", &text_alone], &arguments[..]].concat());
         assert!(script.names_its_keys(), "script {number} has strayed:\n{text}");
         let without_place = |reply: &str| reply.split(" script: ").next().unwrap().to_owned();
         assert_eq!(without_place(&own), without_place(&twin), "script {number}:\n{text}");
-        let digests = [&mut beside_side, &mut alone_side].map(|s| s.ask(&["DEBUG", "DIGEST"]));
+        let digests =
+            [&mut beside_client, &mut alone_client].map(|one| ask(one, &["DEBUG", "DIGEST"]));
         assert_eq!(digests[0], digests[1], "script {number}:\n{text}");
     }
     assert!(SCRIPTS / 10 < accepted, "{accepted} of {SCRIPTS} were accepted");

@@ -2,7 +2,7 @@
 
 use base::clock::ManualClock;
 use base::lock::{Token, Wake};
-use engine::data::{Reclaim, ReclaimNow};
+use engine::data::ReclaimNow;
 use engine::engine::Parts;
 use engine::host::NoHost;
 use engine::settings::{Access, Settings};
@@ -33,28 +33,24 @@ impl World {
 
     /// With other settings.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::with_reclaim(change, Box::new(ReclaimNow))
+        Self::of(|parts| change(&mut parts.settings))
     }
 
-    /// With another place for what is to be freed.
-    pub(crate) fn with_reclaim(
-        change: impl FnOnce(&mut Settings),
-        reclaim: Box<dyn Reclaim + Send + Sync>,
-    ) -> Self {
-        let mut settings = Settings { debug_access: Access::Everyone, ..Settings::default() };
-        change(&mut settings);
+    /// Of other parts.
+    pub(crate) fn of(change: impl FnOnce(&mut Parts)) -> Self {
         let clock = Arc::new(ManualClock::new(START_MS));
-        let engine = Engine::new(Parts {
+        let mut parts = Parts {
             rows: Vec::new(),
-            settings,
+            settings: Settings { debug_access: Access::Everyone, ..Settings::default() },
             clock: Arc::clone(&clock) as Arc<dyn base::clock::Clock>,
             wake: Arc::new(NoWake),
-            reclaim,
+            reclaim: Box::new(ReclaimNow),
             shards: 16,
             threads: 2,
             seed: 1,
-        });
-        Self { clock, engine }
+        };
+        change(&mut parts);
+        Self { clock, engine: Engine::new(parts) }
     }
 
     /// A client on the first thread.

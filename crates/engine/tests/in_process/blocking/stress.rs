@@ -1,22 +1,12 @@
 //! Many threads push, pop, move, give up and leave: every word arrives once, in order.
 
 use super::rows;
-use base::clock::{Clock, ManualClock};
-use base::lock::{Token, Wake};
+use crate::threads::{ThreadClient, Threads};
 use base::rand::Rng;
-use engine::data::ReclaimNow;
-use engine::engine::Parts;
-use engine::host::NoHost;
-use engine::run::Served;
-use engine::settings::Settings;
-use engine::{Engine, Executor, Session};
 use parking_lot::Mutex;
-use resp::{Frame, Limits, Reply, RequestParser};
+use resp::Frame;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::thread::Thread;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 const KEYS: u64 = 6;
 const PRODUCERS: u64 = 2;
@@ -24,23 +14,8 @@ const MOVERS: u64 = 2;
 const CONSUMERS: u64 = 4;
 const WORDS_EACH: u64 = 3000;
 
-/// Unparks the thread of a token.
-#[derive(Default)]
-struct Unpark(Mutex<HashMap<u64, Thread>>);
-
-impl Wake for Unpark {
-    fn wake(&self, token: Token) {
-        if let Some(thread) = self.0.lock().get(&token.0) {
-            thread.unpark();
-        }
-    }
-}
-
-struct World {
-    engine: Engine,
-    clock: Arc<ManualClock>,
-    threads: Arc<Unpark>,
-    ids: AtomicU64,
+/// How far everybody has come.
+struct State {
     producing: AtomicUsize,
     moving: AtomicUsize,
     /// Words that nobody has received yet.
@@ -50,10 +25,9 @@ struct World {
     received: Mutex<BTreeSet<Vec<u8>>>,
 }
 
-struct Client<'w> {
-    world: &'w World,
-    executor: Executor<'w>,
-    session: Session,
+struct Client<'s> {
+    state: &'s State,
+    client: ThreadClient<'s>,
     rng: Rng,
 }
 
@@ -64,60 +38,13 @@ enum Outcome {
     Left(bool),
 }
 
-impl World {
-    fn client(&self, slot: u64) -> Client<'_> {
-        let executor = Executor::new(&self.engine, &NoHost, slot as usize);
-        Client { world: self, executor, session: self.session(), rng: Rng::new(slot) }
-    }
-
-    fn session(&self) -> Session {
-        let id = self.ids.fetch_add(1, SeqCst);
-        self.threads.0.lock().insert(id, std::thread::current());
-        Session::new(id, Token(id), Arc::new(()))
-    }
-}
-
 impl Client<'_> {
     /// Makes a call; a client that waits may leave when `leaves` says so.
     fn call(&mut self, words: &[&[u8]], mut leaves: impl FnMut(&mut Rng) -> bool) -> Outcome {
-        let mut input = Vec::new();
-        resp::encode_request(&mut input, words);
-        let (mut parser, mut reply) = (RequestParser::default(), Reply::new());
-        let mut done = 0;
-        loop {
-            self.world.clock.advance_us(20);
-            let limits = |_: &Session| Limits::authenticated(1 << 20);
-            let progress = self.executor.serve(
-                &mut self.session,
-                &mut parser,
-                limits,
-                &input[done..],
-                &mut reply,
-            );
-            done += progress.consumed;
-            match progress.state {
-                Served::Blocked { .. } if leaves(&mut self.rng) => return self.leave(),
-                Served::Blocked { .. } | Served::Suspended { .. } => {
-                    std::thread::park_timeout(Duration::from_micros(300));
-                }
-                Served::More => {}
-                _ => break,
-            }
-        }
-        Outcome::Reply(resp::decode(&reply.to_vec()).unwrap().unwrap().0)
-    }
-
-    fn leave(&mut self) -> Outcome {
-        let waiter = Arc::clone(self.session.blocked.as_ref().unwrap());
-        self.executor.end_session(&mut self.session);
-        self.session = self.world.session();
-        // Whoever has claimed it is about to serve it, or to see that it has left.
-        loop {
-            let text = format!("{waiter:?}");
-            if !text.contains("Claimed") {
-                return Outcome::Left(text.contains("Served"));
-            }
-            std::thread::yield_now();
+        let replies = self.client.calls_unless(&[words.to_vec()], || leaves(&mut self.rng));
+        match replies {
+            Some(mut replies) => Outcome::Reply(replies.remove(0)),
+            None => Outcome::Left(self.client.leave()),
         }
     }
 
@@ -140,13 +67,13 @@ impl Client<'_> {
             assert!(!reply.is_error(), "{reply:?}");
             produced += count;
         }
-        self.world.producing.fetch_sub(1, SeqCst);
+        self.state.producing.fetch_sub(1, SeqCst);
     }
 
     fn move_on(&mut self) {
-        while 0 < self.world.left.load(SeqCst) {
+        while 0 < self.state.left.load(SeqCst) {
             let (mut source, mut destination) = ("in", "out");
-            if self.world.is_circular && self.rng.below(2) == 0 {
+            if self.state.is_circular && self.rng.below(2) == 0 {
                 std::mem::swap(&mut source, &mut destination);
             }
             let source = format!("{source}{}", self.rng.below(KEYS));
@@ -155,13 +82,13 @@ impl Client<'_> {
             // A word that was moved for somebody who has left is where it belongs.
             self.call(&call, |rng| rng.below(8) == 0);
         }
-        self.world.moving.fetch_sub(1, SeqCst);
+        self.state.moving.fetch_sub(1, SeqCst);
     }
 
     /// Receives words; those of one producer and key come in order, unless movers are at work.
     fn consume(&mut self) {
         let mut last: HashMap<(String, String), String> = HashMap::new();
-        while 0 < self.world.left.load(SeqCst) {
+        while 0 < self.state.left.load(SeqCst) {
             let name = |rng: &mut Rng| match rng.below(3) {
                 0 => format!("out{}", rng.below(KEYS)),
                 _ => format!("in{}", rng.below(KEYS)),
@@ -179,17 +106,17 @@ impl Client<'_> {
                     };
                     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
                     let (key, word_text) = (text(key), text(word));
-                    if key.starts_with("in") && !self.world.is_circular {
+                    if key.starts_with("in") && !self.state.is_circular {
                         let stream = (key, word_text[..2].to_owned());
                         let before = last.insert(stream, word_text.clone());
                         assert!(before.is_none_or(|before| before < word_text), "{word_text}");
                     }
-                    assert!(self.world.received.lock().insert(word.clone()), "twice: {word_text}");
-                    self.world.left.fetch_sub(1, SeqCst);
+                    assert!(self.state.received.lock().insert(word.clone()), "twice: {word_text}");
+                    self.state.left.fetch_sub(1, SeqCst);
                 }
                 Outcome::Reply(Frame::NullArray | Frame::Null) | Outcome::Left(false) => {}
                 Outcome::Left(true) => {
-                    self.world.left.fetch_sub(1, SeqCst);
+                    self.state.left.fetch_sub(1, SeqCst);
                 }
                 Outcome::Reply(other) => panic!("{other:?}"),
             }
@@ -208,24 +135,9 @@ fn words_that_go_round_arrive_once() {
 }
 
 fn run(is_circular: bool) {
-    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
-    let threads = Arc::<Unpark>::default();
     let slots = PRODUCERS + MOVERS + CONSUMERS;
-    let engine = Engine::new(Parts {
-        rows: vec![rows::ROWS],
-        settings: Settings::default(),
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        wake: Arc::clone(&threads) as Arc<dyn Wake>,
-        reclaim: Box::new(ReclaimNow),
-        shards: 4,
-        threads: slots as usize,
-        seed: 3,
-    });
-    let world = World {
-        engine,
-        clock,
-        threads,
-        ids: AtomicU64::new(1),
+    let threads = Threads::new(slots, 20, |parts| parts.rows = vec![rows::ROWS]);
+    let state = State {
         producing: AtomicUsize::new(PRODUCERS as usize),
         moving: AtomicUsize::new(MOVERS as usize),
         left: AtomicUsize::new((PRODUCERS * WORDS_EACH) as usize),
@@ -233,10 +145,11 @@ fn run(is_circular: bool) {
         received: Mutex::default(),
     };
     std::thread::scope(|scope| {
-        let world = &world;
+        let (threads, state) = (&threads, &state);
         for slot in 0..slots {
             scope.spawn(move || {
-                let mut client = world.client(slot);
+                let (client, rng) = (threads.client(slot), Rng::new(slot));
+                let mut client = Client { state, client, rng };
                 match slot {
                     _ if slot < PRODUCERS => client.produce(slot),
                     _ if slot < PRODUCERS + MOVERS => client.move_on(),
@@ -245,8 +158,9 @@ fn run(is_circular: bool) {
             });
         }
     });
-    assert_eq!(world.engine.blocking.count(), 0);
-    let keys = world.engine.keyspace.locks().iter();
+    let engine = &threads.world.engine;
+    assert_eq!(engine.blocking.count(), 0);
+    let keys = engine.keyspace.locks().iter();
     let keys: usize = keys.map(|lock| lock.try_lock(0).unwrap().data.database_ref(0).len()).sum();
     assert_eq!(keys, 0);
 }
