@@ -73,3 +73,6 @@ pub const ACL_LOG_OBJECT_LEN_MAX: usize = 4 << 10;
 
 /// So many of the newest refusals are looked at for one that is the same.
 pub const ACL_LOG_JOINED_MAX: usize = 10;
+
+/// Bytes of the journal that may wait to be written before calls that would change something wait, too.
+pub const JOURNAL_BYTES_WAITING_MAX: usize = 64 << 20;

@@ -95,10 +95,27 @@ pub fn is_paused(engine: &Engine, session: &Session, entry: &Entry) -> bool {
     }
     let changes =
         |e: &Entry| e.row.flags.has(Flags::WRITE) || e.row.flags.has(Flags::MAY_REPLICATE);
-    let queued = || session.transaction.iter().flat_map(|t| &t.calls).any(|c| changes(c.entry));
-    paused == Paused::Everything
-        || changes(entry)
-        || (matches!(entry.row.reach, crate::Reach::Transaction) && queued())
+    paused == Paused::Everything || is_any(session, entry, changes)
+}
+
+/// Whether a call may change data, itself or by what was queued.
+pub fn may_change(session: &Session, entry: &Entry) -> bool {
+    is_any(session, entry, |entry| entry.row.flags.has(Flags::WRITE))
+}
+
+/// Whether something is true of a call, or of one that it makes.
+fn is_any(session: &Session, entry: &Entry, is: impl Fn(&Entry) -> bool) -> bool {
+    let queued = || session.transaction.iter().flat_map(|t| &t.calls).any(|call| is(call.entry));
+    is(entry) || (matches!(entry.row.reach, crate::Reach::Transaction) && queued())
+}
+
+/// Refuses what would change data while the journal cannot be written.
+#[inline]
+pub fn journal(engine: &Engine, session: &Session, entry: &Entry) -> Outcome {
+    match engine.journal.failure() {
+        Some(reason) if may_change(session, entry) => Err(CommandError::JournalFailed(reason)),
+        _ => Ok(()),
+    }
 }
 
 #[inline]

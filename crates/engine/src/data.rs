@@ -360,7 +360,7 @@ impl<'e> Data<'e> {
     #[inline]
     fn live_and_after(&mut self, key: Key<'_>) -> (Option<EntryMut<'_>>, After<'_, 'e>) {
         let (db, now_ms) = (self.db, self.now_ms);
-        let (LockedShard { data, watched, tracked, waiting }, mut after) = self.parts(key.hash);
+        let (LockedShard { data, watched, tracked, waiting, .. }, mut after) = self.parts(key.hash);
         let found = match data.database(db).live(key, now_ms) {
             Live::Found(entry) => Some(entry),
             Live::Missing => None,

@@ -129,6 +129,11 @@ impl Engine {
         self.settings_generation.fetch_add(1, Ordering::Release);
     }
 
+    /// Something was appended to the journal.
+    pub(crate) fn wake_journal_reader(&self) {
+        self.journal.wake_reader(&*self.wake);
+    }
+
     /// Notes that something took so long, if that counts as a latency spike.
     pub fn note_duration(&self, settings: &Settings, event: Event, nanoseconds: u64) {
         if settings.spike_ns_min <= nanoseconds {

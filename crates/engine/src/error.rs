@@ -9,6 +9,7 @@ mod stream;
 mod tracking;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 pub use acl::{AclError, Denial, RuleError};
 pub use function::FunctionError;
@@ -132,6 +133,8 @@ pub enum CommandError {
     IndexOutOfRange,
     InternalInconsistency(&'static str),
     KeySpecInvalid,
+    /// Why the journal cannot be written.
+    JournalFailed(Arc<str>),
     LcsLenAndIdx,
     LcsTooLarge,
     LcsWrongType,
@@ -658,6 +661,9 @@ impl CommandError {
             Self::NoSamples(event) => format!("ERR No samples available for event '{event}'"),
             Self::Loading(product) => {
                 format!("LOADING {product} is loading the dataset in memory")
+            }
+            Self::JournalFailed(reason) => {
+                format!("MISCONF Errors writing to the AOF file: {reason}")
             }
             Self::MigrateFailed(what) => {
                 format!("IOERR error or timeout {what} to target instance")

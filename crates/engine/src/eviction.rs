@@ -139,7 +139,7 @@ impl Executor<'_> {
     fn evict_from(&mut self, index: usize, ranking: &Ranking<'_>) -> Found {
         let lock = &self.engine.keyspace.locks()[index];
         let Some(mut shard) = lock.try_lock(self.tick_ns) else { return Found::Busy };
-        let LockedShard { data, watched, tracked, waiting } = &mut *shard;
+        let LockedShard { data, watched, tracked, waiting, .. } = &mut *shard;
         let Some(db) = some_database(data, ranking, &mut self.data.rng) else {
             return Found::Nothing;
         };
@@ -160,7 +160,8 @@ impl Executor<'_> {
         notices.finish();
         if self.data.recorder.is_on() {
             self.data.recorder.push(db, &[b"DEL", key.bytes]);
-            self.engine.journal.append(&mut self.data.recorder);
+            shard.journaled = self.engine.journal.append(&mut self.data.recorder);
+            self.has_journaled = true;
         }
         drop(shard);
         self.engine.wake_all(nudged);

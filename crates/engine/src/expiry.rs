@@ -52,7 +52,7 @@ impl Executor<'_> {
         }
         let lock = &self.engine.keyspace.locks()[index];
         let Some(mut shard) = lock.try_lock(self.tick_ns) else { return Care::Busy };
-        let LockedShard { data, watched, tracked, waiting } = &mut *shard;
+        let LockedShard { data, watched, tracked, waiting, .. } = &mut *shard;
         let now_ms = data.observe_ms(self.wall_ms);
         let (mut has_more, mut nudged) = (false, Vec::new());
         for db in 0..self.engine.keyspace.databases() {
@@ -81,7 +81,8 @@ impl Executor<'_> {
         }
         self.data.notices.finish();
         if !self.data.recorder.is_empty() {
-            self.engine.journal.append(&mut self.data.recorder);
+            shard.journaled = self.engine.journal.append(&mut self.data.recorder);
+            self.has_journaled = true;
         }
         drop(shard);
         self.engine.wake_all(nudged);

@@ -16,6 +16,8 @@ pub struct LockedShard {
     /// Keys that clients may have in caches of their own.
     pub tracked: TrackTable,
     pub waiting: WaitTable,
+    /// Where the newest change in it ends in the journal.
+    pub journaled: u64,
 }
 
 /// The keyspace: a power of two of shards.
@@ -40,6 +42,7 @@ impl Keyspace {
             watched: WatchTable::default(),
             tracked: TrackTable::default(),
             waiting: WaitTable::default(),
+            journaled: 0,
         };
         let locks =
             (0..shards).map(|i| ShardLock::new(i as u32, shard(i), Arc::clone(wake))).collect();

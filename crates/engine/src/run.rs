@@ -37,6 +37,9 @@ const REPLY_BYTES_SOFT_MAX: usize = 1 << 20;
 /// short script, and nobody notices so short a time.
 const GATE_KEPT_NS_MAX: u64 = 50_000;
 
+/// After how long a call looks again whether the journal's reader has caught up.
+const CONGESTION_RETRY_NS: u64 = 1_000_000;
+
 /// A call that took longer than this makes the wall clock stale.
 const WALL_CLOCK_STALE_NS: u64 = 100_000;
 
@@ -67,6 +70,8 @@ pub struct Executor<'e> {
     pub(crate) woken_since_ns: u64,
     /// Monotonic time at which this thread has closed the gate last.
     gate_closed_ns: u64,
+    /// Something was appended to the journal, and its reader was not woken yet.
+    pub(crate) has_journaled: bool,
     pub(crate) wall_ms: u64,
     /// Monotonic time at the end of the last call.
     pub(crate) tick_ns: u64,
@@ -136,6 +141,7 @@ impl<'e> Executor<'e> {
             woken: Vec::new(),
             woken_since_ns: 0,
             gate_closed_ns: 0,
+            has_journaled: false,
             wall_ms: 0,
             tick_ns: 0,
         }
@@ -203,6 +209,8 @@ impl<'e> Executor<'e> {
         match self.resume(session, &waiter, reply) {
             Flow::Blocked { until } => Some(Served::Blocked { until }),
             Flow::Done => {
+                // Somebody else's call may have served it.
+                session.reply_offset = session.reply_offset.max(self.engine.journal.end());
                 // What was pushed meanwhile may make the reply out of date, so it comes behind it.
                 if session.mailbox.as_ref().is_some_and(|mailbox| mailbox.has_waiting()) {
                     self.deliver_pushes(session, reply);
@@ -264,6 +272,8 @@ impl<'e> Executor<'e> {
     pub fn deliver_pushes(&mut self, session: &mut Session, reply: &mut Reply) {
         // Its own loop need not be told any more.
         self.data.notices.postings.told.retain(|token| *token != session.token);
+        // Whatever they tell of has happened by now.
+        session.reply_offset = session.reply_offset.max(self.engine.journal.end());
         if pushes::deliver(session, self.host, reply) == Delivery::Overflowed {
             self.host.pushes_overflowed(session);
         }
@@ -390,13 +400,19 @@ impl<'e> Executor<'e> {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
         }
-        if let Err(error) = admit::loading(self.engine, &self.settings, entry) {
+        if let Err(error) = admit::loading(self.engine, &self.settings, entry)
+            .and_then(|()| admit::journal(self.engine, session, entry))
+        {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
         }
         if admit::is_paused(self.engine, session, entry) && self.engine.pause.wait(session.token) {
             self.withdraw(session);
             return Flow::Suspended { retry_at: None };
+        }
+        if self.engine.journal.is_congested() && admit::may_change(session, entry) {
+            self.withdraw(session);
+            return Flow::Suspended { retry_at: Some(self.tick_ns + CONGESTION_RETRY_NS) };
         }
         if let Some(transaction) = &mut session.transaction
             && !entry.row.flags.has(Flags::UNQUEUED)
@@ -443,8 +459,8 @@ impl<'e> Executor<'e> {
                 session.waiting_since = None;
                 session.further.clear();
                 let flow = self.run_held(session, entry, argv, keys, reply);
-                if !self.data.recorder.is_empty() {
-                    self.engine.journal.append(&mut self.data.recorder);
+                if self.data.recorder.is_on() {
+                    self.enter_in_journal(session, entry);
                 }
                 self.data.guards.clear();
                 if !self.woken.is_empty() {
@@ -465,6 +481,32 @@ impl<'e> Executor<'e> {
                 };
                 Some(Flow::Suspended { retry_at })
             }
+        }
+    }
+
+    /// Appends what stands for the call to the journal, and notes up to where that must be safe before the
+    /// reply may leave: up to the newest change in the shards that the call has used.
+    #[inline(never)]
+    fn enter_in_journal(&mut self, session: &mut Session, entry: &Entry) {
+        let journal = &self.engine.journal;
+        if !self.data.recorder.is_empty() {
+            let end = journal.append(&mut self.data.recorder);
+            self.has_journaled = true;
+            for (_, shard) in &mut self.data.guards {
+                shard.journaled = end;
+            }
+            session.written_offset = end;
+            session.reply_offset = session.reply_offset.max(end);
+        }
+        if journal.holds_replies() {
+            let newest = self.data.guards.iter().map(|(_, shard)| shard.journaled).max();
+            let used = match newest {
+                Some(newest) => newest,
+                None if matches!(entry.row.reach, Reach::None) => 0,
+                // It has taken shards one by one, and let go of them.
+                None => journal.end(),
+            };
+            session.reply_offset = session.reply_offset.max(used);
         }
     }
 
@@ -787,6 +829,9 @@ impl<'e> Executor<'e> {
         }
         if !self.leftovers.is_empty() {
             self.clear_leftovers();
+        }
+        if std::mem::take(&mut self.has_journaled) {
+            self.engine.wake_journal_reader();
         }
         self.data.exclusive = None;
         self.data.inside = None;

@@ -51,6 +51,10 @@ pub struct Session {
     pub claim: Claim,
     /// Progress of a call that waits for the gate.
     pub gate_claim: GateClaim,
+    /// Where the last change that it has made ends in the journal.
+    pub written_offset: u64,
+    /// Up to where the journal must be safe before its replies may leave.
+    pub reply_offset: u64,
     /// What it called last.
     pub last_command: Option<&'static Entry>,
     /// When the present wait began, in monotonic nanoseconds.
@@ -145,6 +149,8 @@ impl Session {
             is_closing: false,
             claim: Claim::default(),
             gate_claim: GateClaim::default(),
+            written_offset: 0,
+            reply_offset: 0,
             last_command: None,
             waiting_since: None,
             blocked: None,

@@ -6,6 +6,7 @@ use crate::crash;
 use crate::host::ServerHost;
 use crate::limits::RESERVED_FILES;
 use crate::log;
+use crate::persistence::append_only::SyncPolicy;
 use crate::sys;
 use crate::title;
 use engine::Engine;
@@ -40,7 +41,12 @@ impl ServerHost {
         if changes.touches("requirepass") {
             engine.acl.set_default_password(&after.requirepass);
         }
+        let holds = after.appendonly && after.appendfsync == SyncPolicy::Always;
         self.publish(after);
+        if changes.touches("appendfsync") {
+            engine.journal.hold_replies(holds);
+            self.append_only.look_at_settings();
+        }
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use crate::config::{Config, Settings, replace_file};
 use crate::log::{self, Level};
 use crate::migration::Migrations;
 use crate::persistence::Snapshots;
+use crate::persistence::append_only::AppendOnly;
 use crate::process;
 use crate::reclaimer::Reclaimer;
 use crate::shutdown::Shutdown;
@@ -43,6 +44,7 @@ pub struct ServerHost {
     pub started: Started,
     pub reclaimer: Arc<Reclaimer>,
     pub snapshots: Snapshots,
+    pub append_only: AppendOnly,
     /// Keys on their way to other servers.
     pub migrations: Migrations,
     /// Who listens; nobody in a server without sockets.
@@ -108,6 +110,7 @@ impl ServerHost {
             statistics,
             shutdown: Arc::default(),
             snapshots: Snapshots::new(started.wall_ms),
+            append_only: AppendOnly::default(),
             started,
             reclaimer,
             migrations: Migrations::default(),
@@ -134,6 +137,11 @@ impl ServerHost {
     /// Whether entries past their deadline go without being asked for.
     pub fn expires_actively(&self) -> bool {
         self.expires_actively.load(Relaxed)
+    }
+
+    /// Whether much is being written: a snapshot, or a base of the append-only file.
+    pub fn is_saving(&self) -> bool {
+        self.append_only.figures.rewrite_since_ms.load(Relaxed) != 0
     }
 
     /// The typed settings now.

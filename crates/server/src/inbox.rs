@@ -31,6 +31,8 @@ pub enum Message {
     Resume(Token),
     /// A connection whose slow call is over.
     Return(Box<Connection>),
+    /// More of the journal is safe: replies that have waited for that may leave.
+    Safe,
     /// The server stops.
     Stop,
 }
@@ -123,6 +125,11 @@ impl Inboxes {
         for group in tokens.chunk_by(|one, next| loop_of(*one) == loop_of(*next)) {
             self.post(group[0], Message::Pushed(group.into()));
         }
+    }
+
+    /// Tells every loop that more of the journal is safe.
+    pub fn journal_is_safe(&self) {
+        self.loops.iter().for_each(|inbox| inbox.post(Message::Safe));
     }
 
     /// Tells every loop that the server stops.

@@ -9,6 +9,7 @@ use crate::host::{self, ServerHost, Started};
 use crate::inbox::{Inbox, Inboxes, as_wake};
 use crate::limits::{LOOPS_MAX, SHARDS_PER_LOOP, SPARE_THREADS_MAX};
 use crate::listeners::{ListenError, Listeners, Port};
+use crate::persistence::append_only::{Order, keeper};
 use crate::reclaimer::{Reclaimer, Sink};
 use crate::server::{Home, Server};
 use crate::spares::{Spares, Wanted};
@@ -61,6 +62,7 @@ pub enum StartError {
 enum Part {
     Acceptor,
     Cron,
+    Keeper,
     Reclaimer,
     Watcher,
 }
@@ -110,6 +112,8 @@ impl Node {
         states: Vec<Held<LoopState>>,
         acceptor: Acceptor,
     ) -> io::Result<()> {
+        let server = Arc::clone(&self.server);
+        self.spawn(Part::Keeper, move || keeper::run(&server))?;
         let reclaimer = Arc::clone(&self.reclaimer);
         self.spawn(Part::Reclaimer, move || reclaimer.run())?;
         for state in states {
@@ -155,6 +159,8 @@ impl Drop for Node {
             match part {
                 Part::Acceptor => self.acceptor.stop(),
                 Part::Cron => self.cron.stop(),
+                // Nobody is left who could append anything.
+                Part::Keeper => self.server.host.append_only.order(Order::Stop),
                 Part::Watcher => self.server.watcher.stop(),
                 Part::Reclaimer => {
                     // The watcher is gone, so no further worker comes; and they are the last who free anything.

@@ -48,7 +48,7 @@ impl Data<'_> {
         verb: impl FnOnce(&mut Entry) -> R,
     ) -> Result<Option<Changed<R>>, CommandError> {
         let (db, now_ms, mark) = (self.db, self.now_ms, self.access_mark());
-        let (LockedShard { data, watched, tracked, waiting }, mut after) = self.parts(key.hash);
+        let (LockedShard { data, watched, tracked, waiting, .. }, mut after) = self.parts(key.hash);
         let is_recorded = after.recorder.is_on();
         // In a journal, parts whose time is up go before the change that may depend on it.
         let mut gone: Vec<Box<[u8]>> = Vec::new();

@@ -14,7 +14,7 @@
 use super::Place;
 use crate::disk::{Disk, Output};
 use crate::manifest::{Manifest, Part};
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -219,10 +219,8 @@ impl Writer {
         let path = self.place.part(&base.name);
         let new = self.place.new_base();
         let base_len = self.disk.open(&new)?.len()?;
-        // First, so that the base is never there without any manifest.
-        self.place.prepare_manifest(&*self.disk, &manifest)?;
         self.disk.rename(&new, &path)?;
-        self.place_manifest(manifest)?;
+        self.put_manifest(manifest)?;
         self.base_len = base_len;
         self.earlier_len = 0;
         self.trust = Trust::Synced;
@@ -286,15 +284,14 @@ impl Writer {
 
     /// Puts `manifest` in place of the present one; after an error the present one counts.
     fn put_manifest(&mut self, manifest: Manifest) -> io::Result<()> {
-        self.place.prepare_manifest(&*self.disk, &manifest)?;
-        self.place_manifest(manifest)
-    }
-
-    /// The same, once it is prepared.
-    fn place_manifest(&mut self, manifest: Manifest) -> io::Result<()> {
+        let (new, folder) = (self.place.new_manifest(), &self.place.folder);
+        let mut file = self.disk.create(&new)?;
+        file.write_all(manifest.text().as_bytes())?;
+        file.sync()?;
+        drop(file);
         self.is_manifest_unsure = true;
-        self.disk.rename(&self.place.new_manifest(), &self.place.manifest())?;
-        self.disk.sync_folder(&self.place.folder)?;
+        self.disk.rename(&new, &self.place.manifest())?;
+        self.disk.sync_folder(folder)?;
         self.is_manifest_unsure = false;
         self.manifest = manifest;
         Ok(())

@@ -41,6 +41,8 @@ pub struct State {
     pub is_bulky: bool,
     /// The next request waits for its token.
     pub is_suspended: bool,
+    /// Its replies wait until the journal is safe; nothing more is read until then.
+    pub is_held: bool,
     /// To be closed once the outbox is empty; nothing more is read.
     pub is_closing: bool,
     /// The loop is told when the socket can be written.
@@ -66,13 +68,14 @@ impl Connection {
 
     /// Whether it is to have another turn without anything happening.
     pub fn is_due(&self) -> bool {
-        self.can_go_on() || self.outbox.may_go_on()
+        self.can_go_on() || (self.outbox.may_go_on() && !self.state.is_held)
     }
 
     /// Whether it may have requests to be served.
     pub fn can_go_on(&self) -> bool {
         let state = &self.state;
-        !state.is_closing && !state.is_suspended && (state.has_requests || state.is_readable)
+        let is_stopped = state.is_closing || state.is_suspended || state.is_held;
+        !is_stopped && (state.has_requests || state.is_readable)
     }
 
     /// Publishes what has changed since the last batch.

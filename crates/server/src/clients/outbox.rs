@@ -59,6 +59,12 @@ impl Outbox {
         Ok(written)
     }
 
+    /// Keeps `reply`, which is empty then, until [`Outbox::flush`] is called.
+    pub fn keep(&mut self, reply: &mut Reply) {
+        self.has_room &= !self.is_empty();
+        self.waiting.get_or_insert_default().append(reply);
+    }
+
     /// As [`Outbox::send`], for a few bytes that are not in a reply.
     pub fn send_bytes(&mut self, stream: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
         let written = if self.is_empty() { write_bytes(stream, bytes)? } else { 0 };

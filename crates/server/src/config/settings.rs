@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use crate::persistence::append_only::SyncPolicy;
 use engine::call_log::{CallLogLimits, LogLimits};
 use engine::events::Classes;
 use engine::settings::{Access, MemoryPolicy};
@@ -143,12 +144,24 @@ pub struct Settings {
     pub maxmemory_policy: MemoryPolicy,
     pub maxmemory_samples: u32,
 
+    pub aof_timestamp_enabled: bool,
+    /// Whether bases of the append-only file are snapshots, and no commands.
+    pub aof_use_rdb_preamble: bool,
+    /// The folder of the append-only file, in the server's folder.
+    pub appenddirname: PathBuf,
+    /// What the names of its files begin with.
+    pub appendfilename: String,
+    pub appendfsync: SyncPolicy,
     pub appendonly: bool,
+    pub auto_aof_rewrite_min_bytes: u64,
+    /// 0: it is not rewritten by itself.
+    pub auto_aof_rewrite_percentage: u64,
     /// The snapshot, in the server's folder.
     pub dbfilename: PathBuf,
     pub rdbchecksum: bool,
     /// What must be able to read snapshots; `None`: the oldest that can hold the data.
     pub rdb_version: Option<Version>,
+    pub no_appendfsync_on_rewrite: bool,
     pub rdbcompression: bool,
     pub save: Vec<SavePoint>,
 
@@ -284,10 +297,18 @@ impl Settings {
             maxmemory: read.maxmemory("maxmemory"),
             maxmemory_policy: read.policy("maxmemory-policy"),
             maxmemory_samples: read.number("maxmemory-samples"),
+            aof_timestamp_enabled: read.flag("aof-timestamp-enabled"),
+            aof_use_rdb_preamble: read.flag("aof-use-rdb-preamble"),
+            appenddirname: read.path("appenddirname").unwrap_or_default(),
+            appendfilename: read.string("appendfilename").unwrap_or_default(),
+            appendfsync: read.sync_policy("appendfsync"),
             appendonly: read.flag("appendonly"),
+            auto_aof_rewrite_min_bytes: read.number("auto-aof-rewrite-min-size"),
+            auto_aof_rewrite_percentage: read.number("auto-aof-rewrite-percentage"),
             dbfilename: OsString::from_vec(read.text("dbfilename").to_vec()).into(),
             rdb_version: read.word("rdb-version").parse().ok().and_then(Version::known),
             rdbchecksum: read.flag("rdbchecksum"),
+            no_appendfsync_on_rewrite: read.flag("no-appendfsync-on-rewrite"),
             rdbcompression: read.flag("rdbcompression"),
             save: read.save_points("save"),
             limits: limits(&read),
@@ -434,6 +455,14 @@ impl<'a> Reader<'a> {
         match self.value(name) {
             Value::OomScores(scores) => *scores,
             other => panic!("{name} holds {other:?}"),
+        }
+    }
+
+    fn sync_policy(&self, name: &str) -> SyncPolicy {
+        match self.word(name).as_str() {
+            "always" => SyncPolicy::Always,
+            "no" => SyncPolicy::No,
+            _ => SyncPolicy::EverySecond,
         }
     }
 

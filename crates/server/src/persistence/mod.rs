@@ -1,5 +1,6 @@
-//! Snapshots on disk: loaded at the start, written by SAVE.
+//! What is on disk: snapshots, and the append-only file.
 
+pub mod append_only;
 pub mod check;
 pub mod load;
 pub mod save;

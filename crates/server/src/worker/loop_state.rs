@@ -32,6 +32,9 @@ pub struct LoopState {
     /// Times at which suspended and blocked calls go on even if nobody wakes them, with their
     /// tokens; at most one per connection.
     retries: BTreeSet<(u64, u64)>,
+    /// Up to where the journal must be safe before the replies of these connections may leave, with
+    /// their tokens; at most one per connection.
+    held: BTreeSet<(u64, u64)>,
 }
 
 /// Where a connection lies, and what has happened to it since it was served last.
@@ -44,6 +47,8 @@ struct Place {
     is_due: bool,
     /// The time under which it stands among the retries.
     retry_at_ns: Option<u64>,
+    /// The offset under which it stands among the held.
+    held_until: Option<u64>,
 }
 
 #[derive(Default)]
@@ -89,6 +94,7 @@ impl LoopState {
             free: Vec::new(),
             due: VecDeque::new(),
             retries: BTreeSet::new(),
+            held: BTreeSet::new(),
         }
     }
 
@@ -161,6 +167,29 @@ impl LoopState {
         self.retries.insert((at_ns, token.0));
     }
 
+    /// Holds a connection's replies until the journal is safe up to `offset`.
+    pub fn hold(&mut self, offset: u64, token: Token) {
+        let place = &mut self.places[inbox::place_of(token) as usize];
+        if let Some(before) = place.held_until.replace(offset) {
+            self.held.remove(&(before, token.0));
+        }
+        self.held.insert((offset, token.0));
+    }
+
+    /// Lets those go on whose replies may leave.
+    pub fn release_safe(&mut self, is_safe: impl Fn(u64) -> bool) {
+        while let Some((offset, token)) = self.held.first().copied()
+            && is_safe(offset)
+        {
+            self.held.pop_first();
+            let token = Token(token);
+            if let Some(place) = self.places.get_mut(inbox::place_of(token) as usize) {
+                place.held_until = None;
+            }
+            self.happen(token, Happened { writable: true, ..Happened::default() });
+        }
+    }
+
     /// How many are due at the moment.
     pub fn due(&self) -> usize {
         self.due.len()
@@ -225,6 +254,9 @@ impl LoopState {
         if let Some(at_ns) = place.retry_at_ns.take() {
             self.retries.remove(&(at_ns, token.0));
         }
+        if let Some(offset) = place.held_until.take() {
+            self.held.remove(&(offset, token.0));
+        }
         place.generation = inbox::next_generation(place.generation);
         place.occupant = Occupant::Nobody;
         place.happened = Happened::default();
@@ -265,6 +297,10 @@ pub fn happened_by(message: &Message) -> Option<(Token, Happened)> {
     match message {
         Message::Kill(token) => Some((*token, Happened { killed: true, ..Happened::default() })),
         Message::Resume(token) => Some((*token, Happened { resumed: true, ..Happened::default() })),
-        Message::Accept(_) | Message::Pushed(_) | Message::Return(_) | Message::Stop => None,
+        Message::Accept(_)
+        | Message::Pushed(_)
+        | Message::Return(_)
+        | Message::Safe
+        | Message::Stop => None,
     }
 }

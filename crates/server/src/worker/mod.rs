@@ -132,6 +132,8 @@ impl Worker<'_> {
 
     /// Acts on what a turn has come to.
     fn settle(&mut self, state: &mut LoopState, connection: Box<Connection>, turn: Turn) {
+        let token = connection.session.token;
+        let held = connection.state.is_held.then_some(connection.session.reply_offset);
         match turn {
             Turn::Close => self.close(state, connection),
             Turn::Keep => state.put_back(connection),
@@ -140,6 +142,19 @@ impl Worker<'_> {
                 state.put_back(connection);
             }
         }
+        if let Some(offset) = held
+            && !matches!(turn, Turn::Close)
+        {
+            state.hold(offset, token);
+            // It may have become so while the connection was on its way.
+            self.release_safe(state);
+        }
+    }
+
+    /// Lets replies leave that have waited for the journal.
+    fn release_safe(&self, state: &mut LoopState) {
+        let journal = &self.server.engine.journal;
+        state.release_safe(|offset| journal.is_safe(offset));
     }
 
     /// Acts on the inbox's messages. `false` when the server stops.
@@ -157,6 +172,7 @@ impl Worker<'_> {
                     self.settle(state, connection, turn);
                 }
                 Message::Pushed(tokens) => state.pushes_wait(&tokens),
+                Message::Safe => self.release_safe(state),
                 Message::Stop => return false,
                 Message::Kill(_) | Message::Resume(_) => {}
             }

@@ -104,7 +104,9 @@ impl<'s> Turner<'s> {
         if happened.killed || connection.record.is_killed() {
             return Turn::Close;
         }
-        let has_room = happened.writable || connection.outbox.may_go_on();
+        let is_held = state.is_held && self.is_held(&connection.session);
+        connection.state.is_held = is_held;
+        let has_room = !is_held && (happened.writable || connection.outbox.may_go_on());
         if has_room && self.flush(connection, sockets).is_err() {
             return Turn::Close;
         }
@@ -193,10 +195,16 @@ impl<'s> Turner<'s> {
 
     /// Leaves a short reply to be written with others, writes any other.
     fn finish(&mut self, connection: &mut Connection, turn: Turn, sockets: &Registry) -> Turn {
-        if connection.outbox.is_empty() && deferred::may_wait(&self.reply) {
+        let is_held = !self.reply.is_empty() && self.is_held(&connection.session);
+        if !is_held && connection.outbox.is_empty() && deferred::may_wait(&self.reply) {
             return turn;
         }
         self.write(connection, turn, sockets)
+    }
+
+    /// Whether what was answered may not be told yet: a crash could make it untrue.
+    fn is_held(&self, session: &Session) -> bool {
+        !self.server.engine.journal.is_safe(session.reply_offset)
     }
 
     /// The reply of the last turn, as far as it was not written.
@@ -216,6 +224,12 @@ impl<'s> Turner<'s> {
             self.reply.clear();
             self.server.host.output_limit_reached(connection);
             return Turn::Close;
+        }
+        if self.is_held(&connection.session) {
+            connection.outbox.keep(&mut self.reply);
+            connection.state.is_held = true;
+            connection.publish_outbox(&self.server.registry);
+            return turn;
         }
         let outcome = connection.outbox.send(&mut connection.stream, &mut self.reply);
         if outcome.is_err() {

@@ -14,26 +14,21 @@ pub(super) const ROWS: &[Row] = &[
     flag("aof-rewrite-incremental-fsync", "yes")
         .doc("Sync in small steps while rewriting the journal.")
         .kept(),
-    flag("aof-timestamp-enabled", "no").doc("Write times into the journal.").kept(),
-    flag("aof-use-rdb-preamble", "yes").doc("Begin the journal with a snapshot.").kept(),
+    flag("aof-timestamp-enabled", "no").doc("Write times into the journal."),
+    flag("aof-use-rdb-preamble", "yes").doc("Begin the journal with a snapshot."),
     checked("appenddirname", check::appenddirname, "appendonlydir")
         .doc("Folder of the journal's files.")
-        .immutable()
-        .kept(),
+        .immutable(),
     checked("appendfilename", check::appendfilename, "appendonly.aof")
         .doc("First part of the names of the journal's files.")
-        .immutable()
-        .kept(),
+        .immutable(),
     choice("appendfsync", &["everysec", "always", "no"], "everysec")
-        .doc("When the journal is forced to disk.")
-        .kept(),
+        .doc("When the journal is forced to disk."),
     flag("appendonly", "no").doc("Keep a journal of every change."),
     memory("auto-aof-rewrite-min-size", 0, LONG_MAX, "64mb")
-        .doc("Size below which the journal isn't rewritten by itself.")
-        .kept(),
+        .doc("Size below which the journal isn't rewritten by itself."),
     integer("auto-aof-rewrite-percentage", 0, INT_MAX, "100")
-        .doc("Growth after which the journal is rewritten by itself.")
-        .kept(),
+        .doc("Growth after which the journal is rewritten by itself."),
     checked("dbfilename", check::dbfilename, "dump.rdb")
         .doc("Name of the snapshot's file.")
         .protected(),
@@ -47,8 +42,7 @@ pub(super) const ROWS: &[Row] = &[
         .hidden()
         .kept(),
     flag("no-appendfsync-on-rewrite", "no")
-        .doc("Don't sync the journal while a snapshot is being written.")
-        .kept(),
+        .doc("Don't sync the journal while a snapshot is being written."),
     flag("rdb-del-sync-files", "no")
         .doc("Delete snapshot files that only replication needed.")
         .kept(),

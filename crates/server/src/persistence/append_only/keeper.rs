@@ -1,0 +1,278 @@
+//! The thread that writes the append-only file.
+//!
+//! With `appendfsync always` it takes whatever was appended while the last sync ran, writes and syncs that
+//! in one go, and tells the loops how far everything is safe: one sync for all who have written meanwhile.
+//! Otherwise it gathers for a moment before it writes, so that a write to the system costs little per call.
+
+use super::{Order, SyncPolicy};
+use crate::config::Settings;
+use crate::config::value::os_reason;
+use crate::log;
+use crate::server::Server;
+use engine::journal::Piece;
+use persist::aof::annotation;
+use persist::aof::writer::Writer;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// How long changes gather before they are written, if nobody waits for them.
+const GATHERING: Duration = Duration::from_millis(2);
+
+/// How soon after a failure it is tried again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// How often `everysec` syncs.
+const SYNC_PERIOD_NS: u64 = 1_000_000_000;
+
+/// How often the log says that something still fails.
+const COMPLAINT_PERIOD_NS: u64 = 30_000_000_000;
+
+/// Memory for a piece of the journal that is kept for the next.
+const SPARE_BYTES_MAX: usize = 1 << 20;
+
+/// The thread's state.
+struct Keeper<'s> {
+    server: &'s Server,
+    settings: Arc<Settings>,
+    writer: Option<Box<Writer>>,
+    /// Taken from the journal and not written yet.
+    piece: Piece,
+    /// Up to where the journal was written.
+    written: u64,
+    /// Up to where it was synced.
+    synced: u64,
+    synced_ns: u64,
+    /// The second that the last annotation names.
+    annotated_s: u64,
+    complained_ns: Option<u64>,
+}
+
+/// What the thread does next.
+enum Next {
+    Go,
+    /// Sleeps for so long, or until something happens.
+    Sleep(Option<Duration>),
+    /// Sleeps for so long, whatever is appended meanwhile.
+    Gather(Duration),
+}
+
+/// Keeps the append-only file until it is told to stop.
+pub fn run(server: &Arc<Server>) {
+    let shared = &server.host.append_only;
+    *shared.thread.lock() = Some(std::thread::current());
+    let token = server.inboxes.token_of_this_thread();
+    server.engine.journal.set_reader(Some(token));
+    let mut keeper = Keeper {
+        server,
+        settings: server.host.settings(),
+        writer: None,
+        piece: Piece::default(),
+        written: 0,
+        synced: 0,
+        synced_ns: 0,
+        annotated_s: 0,
+        complained_ns: None,
+    };
+    loop {
+        keeper.settings = server.host.settings();
+        let orders = std::mem::take(&mut *shared.orders.lock());
+        for order in orders {
+            if matches!(order, Order::Stop) {
+                return keeper.let_go();
+            }
+            keeper.obey(order);
+        }
+        let next = keeper.round();
+        base::memory::flush();
+        match next {
+            Next::Go => {}
+            Next::Gather(duration) => std::thread::park_timeout(duration),
+            Next::Sleep(_) if !server.engine.journal.may_sleep() => {}
+            Next::Sleep(None) => std::thread::park(),
+            Next::Sleep(Some(duration)) => std::thread::park_timeout(duration),
+        }
+    }
+}
+
+impl Keeper<'_> {
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Keep(writer) => {
+                self.writer = Some(writer);
+                self.server.host.append_only.figures.is_on.store(true, Relaxed);
+                self.show();
+            }
+            Order::LetGo(done) => {
+                self.let_go();
+                // Who has asked may have gone.
+                let _ = done.send(());
+            }
+            Order::Stop => {}
+        }
+    }
+
+    /// Writes what was appended, and syncs it if it is time.
+    fn round(&mut self) -> Next {
+        let journal = &self.server.engine.journal;
+        if self.writer.is_none() {
+            return Next::Sleep(None);
+        }
+        let policy = self.settings.appendfsync;
+        journal.hold_replies(policy == SyncPolicy::Always && self.syncs_now());
+        if self.piece.bytes.is_empty() {
+            self.take();
+        }
+        let has_written = !self.piece.bytes.is_empty();
+        if has_written && let Err(error) = self.write() {
+            self.fail("Error writing to the AOF file", &error);
+            return Next::Gather(RETRY);
+        }
+        let now_ns = self.server.engine.clock().now_ns();
+        let since_sync_ns = now_ns.saturating_sub(self.synced_ns);
+        let is_due = match policy {
+            SyncPolicy::Always => true,
+            SyncPolicy::EverySecond => SYNC_PERIOD_NS <= since_sync_ns,
+            SyncPolicy::No => false,
+        };
+        let is_dirty = self.synced < self.written;
+        if is_dirty && is_due && self.syncs_now() {
+            if let Err(error) = self.sync(now_ns) {
+                self.fail("Error syncing the AOF file", &error);
+                return Next::Gather(RETRY);
+            }
+        } else if policy == SyncPolicy::Always && is_dirty {
+            self.release(self.written);
+        }
+        self.succeed();
+        match policy {
+            SyncPolicy::Always if has_written => Next::Go,
+            SyncPolicy::EverySecond if self.synced < self.written => {
+                let left = Duration::from_nanos(SYNC_PERIOD_NS.saturating_sub(since_sync_ns));
+                if has_written {
+                    Next::Gather(GATHERING)
+                } else {
+                    Next::Sleep(Some(left.max(GATHERING)))
+                }
+            }
+            _ if has_written => Next::Gather(GATHERING),
+            _ => Next::Sleep(None),
+        }
+    }
+
+    /// Whether syncs are not left out for the sake of somebody who writes much.
+    fn syncs_now(&self) -> bool {
+        !self.settings.no_appendfsync_on_rewrite || !self.server.host.is_saving()
+    }
+
+    fn take(&mut self) {
+        let journal = &self.server.engine.journal;
+        let mut spare = std::mem::take(&mut self.piece.bytes);
+        if SPARE_BYTES_MAX < spare.capacity() {
+            spare = Vec::new();
+        }
+        self.piece = journal.take(spare);
+        journal.set_congested(false);
+        let waiting = self.piece.bytes.len() as u64;
+        self.server.host.append_only.figures.waiting.store(waiting, Relaxed);
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        if self.settings.aof_timestamp_enabled {
+            let now_s = self.server.engine.clock().wall_ms() / 1000;
+            if self.annotated_s < now_s {
+                writer.write(annotation(now_s).as_bytes())?;
+                self.annotated_s = now_s;
+            }
+        }
+        writer.write(&self.piece.bytes)?;
+        self.written = self.piece.end;
+        self.piece.bytes.clear();
+        self.server.host.append_only.figures.waiting.store(0, Relaxed);
+        self.show();
+        Ok(())
+    }
+
+    fn sync(&mut self, now_ns: u64) -> io::Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let since = &self.server.host.append_only.figures.sync_since_ns;
+        since.store(now_ns.max(1), Relaxed);
+        let outcome = writer.sync();
+        since.store(0, Relaxed);
+        outcome?;
+        self.synced_ns = now_ns;
+        self.synced = self.written;
+        self.release(self.written);
+        Ok(())
+    }
+
+    /// Lets replies leave that tell of nothing behind `offset`.
+    fn release(&self, offset: u64) {
+        let journal = &self.server.engine.journal;
+        journal.made_safe(offset);
+        if journal.holds_replies() {
+            self.server.inboxes.journal_is_safe();
+        }
+    }
+
+    /// Writes and syncs all there is, and lets the file be.
+    fn let_go(&mut self) {
+        if self.writer.is_none() {
+            return;
+        }
+        loop {
+            if self.piece.bytes.is_empty() {
+                self.take();
+            }
+            if self.piece.bytes.is_empty() {
+                break;
+            }
+            if let Err(error) = self.write() {
+                log::warning(format_args!(
+                    "What was changed last is not in the append-only file: {}",
+                    os_reason(&error)
+                ));
+                break;
+            }
+        }
+        if let Err(error) = self.sync(self.server.engine.clock().now_ns()) {
+            log::warning(format_args!("Error syncing the AOF file: {}", os_reason(&error)));
+        }
+        self.server.engine.journal.set_failure(None);
+        self.server.engine.journal.hold_replies(false);
+        self.server.inboxes.journal_is_safe();
+        self.server.host.append_only.figures.is_on.store(false, Relaxed);
+        self.piece = Piece::default();
+        self.writer = None;
+    }
+
+    fn fail(&mut self, what: &str, error: &io::Error) {
+        let (now_ns, reason) = (self.server.engine.clock().now_ns(), os_reason(error));
+        let is_told =
+            self.complained_ns.is_some_and(|told_ns| now_ns - told_ns < COMPLAINT_PERIOD_NS);
+        if !is_told {
+            self.complained_ns = Some(now_ns);
+            log::warning(format_args!("{what}: {reason}"));
+        }
+        self.server.engine.journal.set_failure(Some(&reason));
+        self.server.host.append_only.figures.has_write_failed.store(true, Relaxed);
+    }
+
+    fn succeed(&mut self) {
+        if self.complained_ns.take().is_some() {
+            log::warning(format_args!("AOF write error looks solved. The server can write again."));
+            self.server.engine.journal.set_failure(None);
+            self.server.host.append_only.figures.has_write_failed.store(false, Relaxed);
+        }
+    }
+
+    /// Tells INFO how long the files are.
+    fn show(&self) {
+        let Some(writer) = &self.writer else { return };
+        let figures = &self.server.host.append_only.figures;
+        figures.base_len.store(writer.base_len(), Relaxed);
+        figures.len.store(writer.len(), Relaxed);
+    }
+}
