@@ -9,11 +9,16 @@
 //! One base (a snapshot, or commands), then the increments (commands) in their order. Files of the
 //! history are not needed any more. Source: Redis, "Redis persistence", on the multi-part AOF.
 
+use crate::disk::Disk;
 use resp::{Quotes, Span, split_words};
 use std::fmt::{self, Write as _};
+use std::io::{self, Read};
+use std::path::Path;
 
 /// The longest line, in bytes.
 const LINE_LEN_MAX: usize = 1024;
+/// The longest manifest, in bytes.
+const TEXT_LEN_MAX: u64 = 64 << 20;
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +91,19 @@ impl Manifest {
             }
         }
         if manifest == Self::default() { Err(ManifestError::Empty) } else { Ok(manifest) }
+    }
+
+    /// The bytes of a manifest's file.
+    ///
+    /// # Errors
+    /// As the system says, and when no manifest is so long.
+    pub fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        disk.open(path)?.take(TEXT_LEN_MAX + 1).read_to_end(&mut text)?;
+        if TEXT_LEN_MAX < text.len() as u64 {
+            return Err(io::Error::other("too long for a manifest"));
+        }
+        Ok(text)
     }
 
     fn read_line(&mut self, line: &[u8], number: usize) -> Result<(), ManifestError> {

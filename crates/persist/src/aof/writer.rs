@@ -14,7 +14,7 @@
 use super::Place;
 use crate::disk::{Disk, Output};
 use crate::manifest::{Manifest, Part};
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -219,8 +219,10 @@ impl Writer {
         let path = self.place.part(&base.name);
         let new = self.place.new_base();
         let base_len = self.disk.open(&new)?.len()?;
+        // First, so that the base is never there without any manifest.
+        self.place.prepare_manifest(&*self.disk, &manifest)?;
         self.disk.rename(&new, &path)?;
-        self.put_manifest(manifest)?;
+        self.place_manifest(manifest)?;
         self.base_len = base_len;
         self.earlier_len = 0;
         self.trust = Trust::Synced;
@@ -284,14 +286,15 @@ impl Writer {
 
     /// Puts `manifest` in place of the present one; after an error the present one counts.
     fn put_manifest(&mut self, manifest: Manifest) -> io::Result<()> {
-        let (new, folder) = (self.place.new_manifest(), &self.place.folder);
-        let mut file = self.disk.create(&new)?;
-        file.write_all(manifest.text().as_bytes())?;
-        file.sync()?;
-        drop(file);
+        self.place.prepare_manifest(&*self.disk, &manifest)?;
+        self.place_manifest(manifest)
+    }
+
+    /// The same, once it is prepared.
+    fn place_manifest(&mut self, manifest: Manifest) -> io::Result<()> {
         self.is_manifest_unsure = true;
-        self.disk.rename(&new, &self.place.manifest())?;
-        self.disk.sync_folder(folder)?;
+        self.disk.rename(&self.place.new_manifest(), &self.place.manifest())?;
+        self.disk.sync_folder(&self.place.folder)?;
         self.is_manifest_unsure = false;
         self.manifest = manifest;
         Ok(())
