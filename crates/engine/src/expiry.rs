@@ -43,6 +43,7 @@ impl Executor<'_> {
         }
         let care = self.look_after_entered(index, expires);
         self.leave(session);
+        self.hand_over_journal();
         care
     }
 

@@ -248,6 +248,7 @@ impl<'e> Executor<'e> {
         let entry = admit::resolve(self.engine.table.lookup(argv), argv);
         let flow = self.run_request(session, entry, None, argv, reply);
         self.leave(session);
+        self.hand_over_journal();
         self.data.statistics.rest();
         matches!(flow, Flow::Done)
     }
@@ -830,13 +831,18 @@ impl<'e> Executor<'e> {
         if !self.leftovers.is_empty() {
             self.clear_leftovers();
         }
-        if std::mem::take(&mut self.has_journaled) {
-            self.engine.wake_journal_reader();
-        }
         self.data.exclusive = None;
         self.data.inside = None;
         if !self.data.notices.postings.told.is_empty() {
             self.tell_receivers();
+        }
+    }
+
+    /// Wakes who writes the journal, if something was appended. To be called once in a while, and before the
+    /// thread sleeps: who writes it then finds more to write at once.
+    pub fn hand_over_journal(&mut self) {
+        if std::mem::take(&mut self.has_journaled) {
+            self.engine.wake_journal_reader();
         }
     }
 

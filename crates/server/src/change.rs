@@ -45,6 +45,7 @@ impl ServerHost {
         self.publish(after);
         if changes.touches("appendfsync") {
             engine.journal.hold_replies(holds);
+            self.registry.inboxes().journal_is_safe();
             self.append_only.look_at_settings();
         }
         Ok(())

@@ -26,6 +26,7 @@ use engine::host::ClientShown;
 use engine::pushes::Mailbox;
 use engine::{Engine, Host, Session};
 use parking_lot::Mutex;
+use persist::disk::{Disk, MachineDisk};
 use std::any::Any;
 use std::collections::HashSet;
 use std::fs;
@@ -45,6 +46,8 @@ pub struct ServerHost {
     pub reclaimer: Arc<Reclaimer>,
     pub snapshots: Snapshots,
     pub append_only: AppendOnly,
+    /// Where snapshots and the append-only file lie.
+    pub disk: Arc<dyn Disk>,
     /// Keys on their way to other servers.
     pub migrations: Migrations,
     /// Who listens; nobody in a server without sockets.
@@ -111,6 +114,7 @@ impl ServerHost {
             shutdown: Arc::default(),
             snapshots: Snapshots::new(started.wall_ms),
             append_only: AppendOnly::default(),
+            disk: Arc::new(MachineDisk),
             started,
             reclaimer,
             migrations: Migrations::default(),

@@ -23,6 +23,7 @@ use engine::Command;
 use engine::engine::{Engine, Parts};
 use mio::{Poll, Waker};
 use parking_lot::Mutex;
+use persist::disk::{Disk, MachineDisk};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -41,13 +42,20 @@ pub struct Node {
 }
 
 /// What differs between a server and one that a test starts.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone)]
 pub struct Options {
+    pub disk: Arc<dyn Disk>,
     pub port: Port,
     /// Rows beside the engine's and the server's own.
     pub rows: &'static [&'static [Command]],
     /// Data is to be loaded: until that is done clients are told so.
     pub is_loading: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { disk: Arc::new(MachineDisk), port: Port::default(), rows: &[], is_loading: false }
+    }
 }
 
 /// Why a server doesn't start.
@@ -230,13 +238,14 @@ fn build(
         engine.loading.begin(0, engine.clock().wall_ms());
     }
     let started = Started::now(port, loops);
-    let host = ServerHost::new(
+    let mut host = ServerHost::new(
         config,
         Arc::clone(&registry),
         Arc::clone(&statistics),
         Arc::clone(reclaimer),
         started,
     );
+    host.disk = options.disk;
     users::load(&engine, &host).map_err(StartError::Users)?;
     let server = Server {
         engine,

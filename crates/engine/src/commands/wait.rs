@@ -6,6 +6,10 @@ use crate::command::{Categories, Command, Flags, Group, Outcome};
 use crate::commands::common::timeout;
 use crate::context::Ctx;
 use crate::error::CommandError;
+use std::time::Duration;
+
+/// How often it is looked whether the disk has what a client waits for.
+const LOOK_PERIOD: Duration = Duration::from_millis(5);
 
 const ROW: Command = Command {
     flags: Flags::BLOCKING,
@@ -39,13 +43,18 @@ fn waitaof(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let wanted = args::integer(ctx.argv.at(2)).ok().filter(|count| 0 <= *count);
     let wanted = wanted.ok_or(CommandError::OutOfRangePositive)?;
     let timeout = timeout::milliseconds(ctx.argv.at(3), ctx.data.now_ms)?;
-    // No journal is written.
-    if local != 0 {
+    let journal = &ctx.engine.journal;
+    if local != 0 && !journal.is_on() {
         return Err(CommandError::WaitWithoutJournal);
     }
-    if wanted == 0 || !ctx.wait(Wait::until(timeout, AtTimeout::Integers([0, 0]))) {
+    let here = i64::from(journal.is_on() && ctx.session.written_offset <= journal.safe());
+    // There are no replicas.
+    let is_done = local <= here && wanted == 0;
+    let at_timeout = AtTimeout::Integers([here, 0]);
+    let wait = Wait { retry: Some(LOOK_PERIOD), ..Wait::until(timeout, at_timeout) };
+    if is_done || !ctx.wait(wait) {
         ctx.reply.array(2);
-        ctx.reply.integer(0);
+        ctx.reply.integer(here);
         ctx.reply.integer(0);
     }
     Ok(())

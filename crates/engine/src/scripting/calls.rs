@@ -173,6 +173,9 @@ impl Run<'_, '_, '_> {
         if !may_grow && self.ctx.data.changes == 0 && self.ctx.data.is_memory_short {
             return Err(CommandError::OutOfMemory);
         }
+        if self.ctx.data.changes == 0 {
+            admit::journal(self.ctx.engine, self.ctx.session, entry)?;
+        }
         if flags.has(Flags::WRITE) && !self.running.may_write() {
             return Err(self.kind.killed());
         }

@@ -100,6 +100,7 @@ impl Worker<'_> {
         self.server.watcher.keep_awake();
         let turn = self.turner.turn(&mut connection, happened, &home.sockets);
         let Some(mut state) = home.handover.reclaim(sequence) else {
+            self.turner.hand_over_journal();
             let turn = self.turner.write(&mut connection, turn, &home.sockets);
             connection.is_over = matches!(turn, Turn::Close);
             self.server.inboxes.of(index).post(Message::Return(connection));
@@ -116,6 +117,7 @@ impl Worker<'_> {
 
     /// Writes the replies that were gathered.
     fn write_deferred(&mut self, state: &mut LoopState) {
+        self.turner.hand_over_journal();
         if state.deferred.is_empty() {
             return;
         }

@@ -85,6 +85,11 @@ impl<'s> Turner<'s> {
         thread.cycles_ns.add(self.now_ns().saturating_sub(since_ns));
     }
 
+    /// Wakes who writes the journal, if there is something to write.
+    pub fn hand_over_journal(&mut self) {
+        self.executor.hand_over_journal();
+    }
+
     /// Withdraws everything that a session has left with others.
     pub fn end_session(&mut self, session: &mut Session) {
         self.executor.end_session(session);

@@ -18,7 +18,7 @@ pub(crate) const PING: &[u8] = b"PING\r\n";
 pub(crate) const PONG: &[u8] = b"+PONG\r\n";
 
 /// `HOLD key milliseconds` → OK: keeps the key's shard, and the thread, for so long.
-const HOLD: &[Command] = &[Command {
+pub(crate) const HOLD: &[Command] = &[Command {
     name: "hold",
     arity: 3,
     flags: Flags::WRITE,

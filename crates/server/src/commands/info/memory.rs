@@ -154,7 +154,7 @@ pub(super) fn section(text: &mut String, facts: &Facts<'_>) {
         "mem_total_replication_buffers": 0, "mem_replicas_repl_buffer": 0, "mem_replica_full_sync_buffer": 0,
         "mem_clients_slaves": 0, "mem_clients_normal": memory.clients,
         "mem_cluster_links": 0, "mem_cluster_slot_import": 0, "mem_cluster_slot_export": 0,
-        "mem_aof_buffer": 0,
+        "mem_aof_buffer": facts.host.append_only.figures.waiting_bytes(facts.engine),
         "mem_allocator": "jemalloc-5.3.1",
         "mem_overhead_db_hashtable_rehashing": 0,
         "active_defrag_running": 0,

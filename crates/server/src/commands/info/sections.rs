@@ -13,7 +13,7 @@ use engine::statistics::{Counter, Latency, ThreadStatistics};
 use engine::{Ctx, Engine};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use store::{Kind, SizeSums};
 
 /// When a section is shown.
@@ -286,6 +286,13 @@ fn clients(text: &mut String, facts: &Facts<'_>) {
 fn persistence(text: &mut String, facts: &Facts<'_>) {
     let (loading, snapshots) = (&facts.engine.loading, &facts.host.snapshots);
     let changes = facts.sum(|thread| &thread.changes);
+    let aof = &facts.host.append_only.figures;
+    let is_on = aof.is_on.load(Relaxed);
+    let since_ms = aof.rewrite_since_ms.load(Relaxed);
+    let current_s = match since_ms {
+        0 => -1,
+        since_ms => (facts.wall_us / 1000).saturating_sub(since_ms) as i64 / 1000,
+    };
     fields!(text,
         "loading": u8::from(loading.is_on()), "async_loading": 0,
         "current_cow_peak": 0, "current_cow_size": 0, "current_cow_size_age": 0,
@@ -299,15 +306,35 @@ fn persistence(text: &mut String, facts: &Facts<'_>) {
         "rdb_saves": snapshots.saves.load(Relaxed), "rdb_last_cow_size": 0,
         "rdb_last_load_keys_expired": loading.keys_expired.load(Relaxed),
         "rdb_last_load_keys_loaded": loading.keys_loaded.load(Relaxed),
-        "aof_enabled": 0, "aof_rewrite_in_progress": 0, "aof_rewrite_scheduled": 0,
-        "aof_last_rewrite_time_sec": -1, "aof_current_rewrite_time_sec": -1,
-        "aof_last_bgrewrite_status": "ok", "aof_rewrites": 0,
-        "aof_rewrites_consecutive_failures": 0, "aof_last_write_status": "ok",
+        "aof_enabled": u8::from(is_on),
+        "aof_rewrite_in_progress": u8::from(since_ms != 0),
+        "aof_rewrite_scheduled": u8::from(aof.is_rewrite_scheduled.load(Relaxed)),
+        "aof_last_rewrite_time_sec": aof.last_rewrite_s.load(Relaxed),
+        "aof_current_rewrite_time_sec": current_s,
+        "aof_last_bgrewrite_status": status(&aof.has_rewrite_failed),
+        "aof_rewrites": aof.rewrites.load(Relaxed),
+        "aof_rewrites_consecutive_failures": aof.rewrite_failures_in_a_row.load(Relaxed),
+        "aof_last_write_status": status(&aof.has_write_failed),
         "aof_last_cow_size": 0, "slot_migration_fork_in_progress": 0, "module_fork_in_progress": 0, "module_fork_last_cow_size": 0,
     );
+    if is_on {
+        fields!(text,
+            "aof_current_size": aof.len.load(Relaxed),
+            "aof_base_size": aof.base_len.load(Relaxed),
+            "aof_pending_rewrite": 0,
+            "aof_buffer_length": aof.waiting_bytes(facts.engine),
+            "aof_pending_bio_fsync": u8::from(aof.sync_since_ns.load(Relaxed) != 0),
+            "aof_delayed_fsync": aof.delayed_syncs.load(Relaxed),
+        );
+    }
     if loading.is_on() {
         loading_progress(text, facts);
     }
+}
+
+/// How something went last, as INFO says it.
+fn status(has_failed: &AtomicBool) -> &'static str {
+    if has_failed.load(Relaxed) { "err" } else { "ok" }
 }
 
 /// How far the loading at the start is.

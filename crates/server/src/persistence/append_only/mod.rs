@@ -8,14 +8,14 @@ pub mod keeper;
 
 use crate::config::Settings;
 use crate::server::Server;
+use engine::Engine;
 use parking_lot::Mutex;
 use persist::aof::Place;
 use persist::aof::writer::Writer;
-use persist::disk::{Disk, MachineDisk};
 use persist::manifest::Manifest;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
 use std::thread::Thread;
 
@@ -90,6 +90,13 @@ impl Default for Figures {
     }
 }
 
+impl Figures {
+    /// Bytes that were appended and are not written.
+    pub fn waiting_bytes(&self, engine: &Engine) -> u64 {
+        self.waiting.load(Relaxed) + engine.journal.waiting() as u64
+    }
+}
+
 impl AppendOnly {
     /// The settings have changed.
     pub fn look_at_settings(&self) {
@@ -111,12 +118,11 @@ impl AppendOnly {
 /// # Errors
 /// As the disk says.
 pub fn open(server: &Server, settings: &Settings, loaded: Option<Manifest>) -> io::Result<()> {
-    let (disk, place) = (Arc::new(MachineDisk), place(settings));
+    let (disk, place) = (Arc::clone(&server.host.disk), place(settings));
     let writer = match loaded {
         Some(manifest) => Writer::open(disk, place, manifest)?,
         None => {
-            let mut writer =
-                Writer::begin(Arc::clone(&disk) as _, place.clone(), Manifest::default())?;
+            let mut writer = Writer::begin(Arc::clone(&disk), place.clone(), Manifest::default())?;
             let mut base = disk.create(&place.new_base())?;
             base.sync()?;
             drop(base);
@@ -127,6 +133,7 @@ pub fn open(server: &Server, settings: &Settings, loaded: Option<Manifest>) -> i
     let journal = &server.engine.journal;
     journal.hold_replies(settings.appendfsync == SyncPolicy::Always);
     server.engine.set_journaled(true);
+    server.host.append_only.figures.is_on.store(true, Relaxed);
     server.host.append_only.order(Order::Keep(Box::new(writer)));
     Ok(())
 }

@@ -1,0 +1,231 @@
+//! The append-only file while the server runs: what waits for it, and what happens when it cannot be
+//! written.
+
+use crate::client::{Client, HOLD, wait_until};
+use parking_lot::{Condvar, Mutex};
+use persist::disk::{Disk, Input, MachineDisk, Output};
+use server::config::{Config, Dialect, Machine};
+use server::listeners::Port;
+use server::persistence::append_only;
+use server::start::{Node, Options};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A disk that can be stopped, and filled.
+#[derive(Clone, Default)]
+struct FaultyDisk(Arc<Faults>);
+
+#[derive(Default)]
+struct Faults {
+    state: Mutex<State>,
+    change: Condvar,
+}
+
+#[derive(Clone, Copy, Default)]
+struct State {
+    is_stopped: bool,
+    is_full: bool,
+}
+
+impl FaultyDisk {
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.state.lock());
+        self.0.change.notify_all();
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Input>> {
+        MachineDisk.open(path)
+    }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+        Ok(Box::new(FaultyFile(MachineDisk.create(path)?, self.clone())))
+    }
+    fn append(&self, path: &Path) -> io::Result<Box<dyn Output>> {
+        Ok(Box::new(FaultyFile(MachineDisk.append(path)?, self.clone())))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        MachineDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        MachineDisk.remove(path)
+    }
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        MachineDisk.create_folder(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        MachineDisk.list(folder)
+    }
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        MachineDisk.sync_folder(folder)
+    }
+}
+
+struct FaultyFile(Box<dyn Output>, FaultyDisk);
+
+impl Write for FaultyFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.1.0.state.lock().is_full {
+            // Half of it still fits.
+            true if 1 < bytes.len() => self.0.write(&bytes[..bytes.len() / 2]),
+            true => Err(ErrorKind::StorageFull.into()),
+            false => self.0.write(bytes),
+        }
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Output for FaultyFile {
+    fn sync(&mut self) -> io::Result<()> {
+        let mut state = self.1.0.state.lock();
+        while state.is_stopped {
+            self.1.0.change.wait(&mut state);
+        }
+        drop(state);
+        self.0.sync()
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.0.truncate(len)
+    }
+}
+
+/// A node whose disk goes on before it is stopped.
+struct Running(Option<Node>, FaultyDisk);
+
+impl std::ops::Deref for Running {
+    type Target = Node;
+    fn deref(&self) -> &Node {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.1.change(|state| *state = State::default());
+        drop(self.0.take());
+    }
+}
+
+fn node(folder: &Path, disk: &FaultyDisk, more: &str) -> Running {
+    let machine = Machine { cores: 2, memory_bytes: 1 << 30 };
+    let text =
+        format!("save \"\"\nbind 127.0.0.1\nappendonly yes\ndir \"{}\"\n{more}", folder.display());
+    let config = Config::from_text(text.as_bytes(), Dialect::Redis, machine).unwrap();
+    let settings = config.settings();
+    let options = Options {
+        disk: Arc::new(disk.clone()),
+        port: Port::Any,
+        rows: &[HOLD],
+        ..Options::default()
+    };
+    let node = Node::start(config, options).unwrap();
+    append_only::open(node.server(), &settings, None).unwrap();
+    Running(Some(node), disk.clone())
+}
+
+/// Nothing comes for a while.
+fn expect_silence(client: &mut Client) {
+    client.stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let error = client.stream.read(&mut [0]).map(drop).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
+    client.stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+}
+
+fn info(client: &mut Client, field: &str) -> String {
+    client.send(b"*2\r\n$4\r\nINFO\r\n$11\r\npersistence\r\n");
+    let head = String::from_utf8(client.read_line()).unwrap();
+    let len: usize = head[1..].trim_end().parse().unwrap();
+    let mut text = vec![0; len + 2];
+    client.stream.read_exact(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    value.unwrap_or_else(|| panic!("no {field} in {text}")).to_owned()
+}
+
+#[test]
+fn with_always_nobody_hears_of_what_is_not_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let node = node(folder.path(), &disk, "appendfsync always");
+    let [mut writer, mut reader, mut other, mut subscriber] = [(); 4].map(|()| Client::new(&node));
+    writer.ask(&[b"SET", b"key", b"old"], b"+OK\r\n");
+    other.ask(&[b"SET", b"elsewhere", b"1"], b"+OK\r\n");
+    subscriber.send(b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
+    subscriber.expect(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+
+    disk.change(|state| state.is_stopped = true);
+    // A script that writes and tells others: neither the reply nor the message may be heard.
+    let script: &[u8] =
+        b"redis.call('SET', KEYS[1], 'new') return redis.call('PUBLISH', 'c', 'new')";
+    writer.send(&crate::client::request(&[b"EVAL", script, b"1", b"key"]));
+    expect_silence(&mut writer);
+    expect_silence(&mut subscriber);
+    // Who reads it doesn't hear of it either; who reads something else does not wait.
+    reader.send(&crate::client::request(&[b"GET", b"key"]));
+    expect_silence(&mut reader);
+    other.ping();
+    other.ask(&[b"GET", b"elsewhere"], b"$1\r\n1\r\n");
+    // What it asks next waits with what it has asked.
+    reader.send(&crate::client::request(&[b"PING"]));
+    expect_silence(&mut reader);
+
+    disk.change(|state| state.is_stopped = false);
+    writer.expect(b":1\r\n");
+    subscriber.expect(b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$3\r\nnew\r\n");
+    reader.expect(b"$3\r\nnew\r\n+PONG\r\n");
+    writer.ask(&[b"WAITAOF", b"1", b"0", b"0"], b"*2\r\n:1\r\n:0\r\n");
+}
+
+#[test]
+fn replies_are_let_go_when_they_need_not_wait_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let node = node(folder.path(), &disk, "appendfsync always");
+    let [mut writer, mut other] = [(); 2].map(|()| Client::new(&node));
+    disk.change(|state| state.is_stopped = true);
+    writer.send(&crate::client::request(&[b"SET", b"key", b"1"]));
+    expect_silence(&mut writer);
+    other.ask(&[b"CONFIG", b"SET", b"appendfsync", b"everysec"], b"+OK\r\n");
+    writer.expect(b"+OK\r\n");
+    disk.change(|state| state.is_stopped = false);
+}
+
+#[test]
+fn a_full_disk_refuses_writes_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let node = node(folder.path(), &disk, "");
+    let mut client = Client::new(&node);
+    client.ask(&[b"SET", b"key", b"1"], b"+OK\r\n");
+    wait_until("all is written", || info(&mut client, "aof_buffer_length") == "0");
+    disk.change(|state| state.is_full = true);
+    client.ask(&[b"INCR", b"key"], b":2\r\n");
+    wait_until("the write fails", || info(&mut client, "aof_last_write_status") == "err");
+    let refusal = b"-MISCONF Errors writing to the AOF file: no storage space\r\n";
+    client.ask(&[b"INCR", b"key"], refusal);
+    let script: &[u8] = b"return redis.call('INCR', KEYS[1])";
+    client.send(&crate::client::request(&[b"EVAL", script, b"1", b"key"]));
+    let refused = client.read_line();
+    assert!(refused.starts_with(&refusal[..refusal.len() - 2]), "{}", refused.escape_ascii());
+    client.ask(&[b"GET", b"key"], b"$1\r\n2\r\n");
+    client.ask(&[b"MULTI"], b"+OK\r\n");
+    client.ask(&[b"GET", b"key"], b"+QUEUED\r\n");
+    client.ask(&[b"EXEC"], b"*1\r\n$1\r\n2\r\n");
+
+    disk.change(|state| state.is_full = false);
+    wait_until("it is over", || info(&mut client, "aof_last_write_status") == "ok");
+    client.ask(&[b"INCR", b"key"], b":3\r\n");
+    drop(node);
+    // Each command is there once and whole.
+    let file = folder.path().join("appendonlydir/appendonly.aof.1.incr.aof");
+    let text = String::from_utf8(std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(text.matches("INCR").count(), 2, "{text}");
+    assert!(text.ends_with("*2\r\n$4\r\nINCR\r\n$3\r\nkey\r\n"), "{text}");
+}
