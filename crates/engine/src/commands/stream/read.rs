@@ -229,7 +229,14 @@ fn serve_group(
                 let from = id.next();
                 if let Some(from) = from {
                     let reader = Reader { group, number, now_ms };
-                    serve_pending(reply, stream, reader, from, call.count, budget);
+                    serve_pending(
+                        reply,
+                        stream,
+                        reader,
+                        (from, call.count),
+                        budget,
+                        &mut delivered,
+                    );
                 }
                 from.is_some()
             }
@@ -246,7 +253,7 @@ fn serve_group(
     };
     if is_new {
         ctx.data.changed(key, events::XGROUP_CREATECONSUMER);
-    } else if is_served {
+    } else if !delivered.is_empty() || (is_served && matches!(from, From::New)) {
         // Nothing that a watcher of the key would see.
         ctx.data.changes += 1;
     }
@@ -275,16 +282,19 @@ fn serve_pending(
     reply: &mut Reply,
     stream: &mut Stream,
     Reader { group, number, now_ms }: Reader<'_>,
-    from: Id,
-    count: usize,
+    (from, count): (Id, usize),
     budget: &mut Budget,
+    delivered: &mut Vec<Id>,
 ) {
     let (mark, count) = (reply.begin_array(), budget.count(count));
     let read = stream.read_pending(group, number, now_ms, from, count, |id, fields| {
         reply.array(2);
         reply_id(reply, id);
         match fields {
-            Some(fields) => reply_fields(reply, fields),
+            Some(fields) => {
+                delivered.push(id);
+                reply_fields(reply, fields);
+            }
             None => reply.null_array(),
         }
         budget.spend(reply)
