@@ -63,6 +63,8 @@ impl Writer {
     /// # Errors
     /// As the disk says.
     pub fn open(disk: Arc<dyn Disk>, place: Place, manifest: Manifest) -> io::Result<Self> {
+        // Whoever has put the manifest in its place may have ended before its name was safe.
+        disk.sync_folder(&place.folder)?;
         let len = |part: &Part| -> io::Result<u64> { disk.open(&place.part(&part.name))?.len() };
         let base_len = manifest.base.as_ref().map_or(Ok(0), len)?;
         let Some((last, earlier)) = manifest.increments.split_last() else {
@@ -101,8 +103,7 @@ impl Writer {
         disk.create_folder(&place.folder)?;
         disk.sync_folder(place.above())?;
         let first = manifest.next_increment(&place.name);
-        let increment = disk.create(&place.part(&first.name))?;
-        disk.sync_folder(&place.folder)?;
+        let increment = new_increment(&*disk, &place, &first)?;
         Ok(Self {
             disk,
             place,
@@ -175,8 +176,7 @@ impl Writer {
             self.sync()?;
         }
         let first = self.manifest.next_increment(&self.place.name);
-        let increment = self.disk.create(&self.place.part(&first.name))?;
-        self.disk.sync_folder(&self.place.folder)?;
+        let increment = new_increment(&*self.disk, &self.place, &first)?;
         if is_named {
             let mut manifest = self.manifest.clone();
             manifest.increments.push(first.clone());
@@ -222,6 +222,8 @@ impl Writer {
         // First, so that the base is never there without any manifest.
         self.place.prepare_manifest(&*self.disk, &manifest)?;
         self.disk.rename(&new, &path)?;
+        // Names need not come to the platter in their order, and the manifest must not be the first.
+        self.disk.sync_folder(&self.place.folder)?;
         self.place_manifest(manifest)?;
         self.base_len = base_len;
         self.earlier_len = 0;
@@ -299,6 +301,15 @@ impl Writer {
         self.manifest = manifest;
         Ok(())
     }
+}
+
+/// An empty increment. One of the same name, which was never named in a manifest, may be there from before
+/// a crash: its bytes must not come back once this one is named.
+fn new_increment(disk: &dyn Disk, place: &Place, part: &Part) -> io::Result<Box<dyn Output>> {
+    let mut increment = disk.create(&place.part(&part.name))?;
+    increment.sync()?;
+    disk.sync_folder(&place.folder)?;
+    Ok(increment)
 }
 
 #[cfg(test)]
