@@ -44,6 +44,7 @@ pub(crate) const PARTS: &[Part] = &[
         "the journal of random command streams, replayed here and by the reference",
         journal,
     ),
+    part("sim", "crashes on a simulated disk, and what is there after them", sim),
     part("dumps", "values from server to reference and back", dumps),
     part("django", "a Django site: cache and sessions", django),
     part("redis-py", "redis-py, newest and 5.x", redis_py),
@@ -61,7 +62,7 @@ pub(crate) const PARTS: &[Part] = &[
 ];
 
 /// Beginnings of the names of parts that run programs which `build` makes.
-const NEED_BUILD: [&str; 16] = [
+const NEED_BUILD: [&str; 17] = [
     "arq",
     "bull",
     "cases",
@@ -77,6 +78,7 @@ const NEED_BUILD: [&str; 16] = [
     "node-redis",
     "redis-py",
     "rq",
+    "sim",
     "streams",
 ];
 
@@ -201,6 +203,23 @@ fn journal(plan: &Plan) -> Result<Count, Skip> {
     command.args(["journal", "--count", "60", "--seed", &seed]);
     command.arg("--reference").arg(plan.reference()?);
     Ok(own + counted(&mut command)?)
+}
+
+/// Seeds that are the same every time, and as many that are not: these find what nobody has thought of.
+const SIM_SEEDS: u64 = 4000;
+
+fn sim(plan: &Plan) -> Result<Count, Skip> {
+    let seeds = SIM_SEEDS.to_string();
+    let run = |from: Option<u64>| {
+        let mut command = Command::new(plan.built("sim"));
+        command.args(["--seeds", &seeds]);
+        if let Some(from) = from {
+            command.args(["--from", &from.to_string()]);
+        }
+        counted(&mut command)
+    };
+    let chosen = run(Some(plan.options.seed.unwrap_or(STREAMS_SEED)))?;
+    Ok(chosen + run(None)?)
 }
 
 fn dumps(plan: &Plan) -> Result<Count, Skip> {
