@@ -1,59 +1,17 @@
 // Bull: jobs with delays, retries, priorities and rate limits, over connections of its own making.
 
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, it } from "node:test";
 
 import Bull from "bull";
 import { Redis } from "ioredis";
 
-import { Server } from "./server.mjs";
-
-let server;
-let redis;
-let opened;
-
-before(async () => {
-  server = await Server.start();
-  redis = { host: "127.0.0.1", port: server.port };
-});
-after(async () => {
-  await server.close();
-});
+import { address as redis, open, queueSuite, told } from "./queues.mjs";
 
 function queue(name, options = {}) {
-  const made = new Bull(name, { redis, ...options });
-  opened.push(made);
-  return made;
+  return open(new Bull(name, { redis, ...options }), (made) => made.close(true));
 }
 
-// Waits for what a queue tells of `count` jobs.
-function told(queue, event, count = 1) {
-  return new Promise((resolve) => {
-    const all = [];
-    queue.on(event, (...facts) => {
-      all.push(facts);
-      if (all.length === count) resolve(all);
-    });
-  });
-}
-
-describe("bull", () => {
-  beforeEach(async () => {
-    opened = [];
-    const client = new Redis(redis);
-    await client.flushall();
-    client.disconnect();
-  });
-
-  const test = (name, run) =>
-    it(name, { timeout: 30_000 }, async () => {
-      try {
-        await run();
-      } finally {
-        for (const made of opened.reverse()) await made.close(true);
-      }
-    });
-
+queueSuite("bull", (test) => {
   test("a job and its result", async () => {
     const jobs = queue("work");
     jobs.process(async (job) => {

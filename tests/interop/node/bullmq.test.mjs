@@ -1,30 +1,11 @@
 // BullMQ: jobs with delays, retries, priorities, rate limits and deduplication; flows; schedules.
 
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, it } from "node:test";
 
 import { FlowProducer, Queue, QueueEvents, UnrecoverableError, Worker } from "bullmq";
 import { Redis } from "ioredis";
 
-import { Server } from "./server.mjs";
-
-let server;
-let connection;
-let opened;
-
-before(async () => {
-  server = await Server.start();
-  connection = { host: "127.0.0.1", port: server.port, maxRetriesPerRequest: null };
-});
-after(async () => {
-  await server.close();
-});
-
-// What a test opens is closed after it, the last one first.
-function open(thing) {
-  opened.push(thing);
-  return thing;
-}
+import { address as connection, open, queueSuite, told } from "./queues.mjs";
 
 const queue = (name, options = {}) => open(new Queue(name, { connection, ...options }));
 const worker = (name, run, options = {}) =>
@@ -36,34 +17,7 @@ async function events(name, options = {}) {
   return listener;
 }
 
-// Waits for what a worker tells of `count` of its jobs.
-function told(worker, event, count = 1) {
-  return new Promise((resolve) => {
-    const all = [];
-    worker.on(event, (...facts) => {
-      all.push(facts);
-      if (all.length === count) resolve(all);
-    });
-  });
-}
-
-describe("bullmq", () => {
-  beforeEach(async () => {
-    opened = [];
-    const client = new Redis(connection);
-    await client.flushall();
-    client.disconnect();
-  });
-
-  const test = (name, run) =>
-    it(name, { timeout: 30_000 }, async () => {
-      try {
-        await run();
-      } finally {
-        for (const thing of opened.reverse()) await thing.close();
-      }
-    });
-
+queueSuite("bullmq", (test) => {
   test("a job and its result", async () => {
     const jobs = queue("work");
     const listener = await events("work");
