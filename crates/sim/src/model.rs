@@ -82,6 +82,8 @@ impl Model {
             return Err(Wrong::Lost { moment, floor });
         }
         self.moments.truncate(moment + 1);
+        // What is past its deadline now may be in the one and not in the other, and the clock may jump back.
+        self.moments[moment].contents = found.clone();
         if is_safe {
             self.floor = moment;
         }
@@ -161,6 +163,8 @@ mod tests {
         model.acknowledged(30);
         assert!(model.found(&contents(2), 1999, true).is_err());
         model.found(&contents(2), 2000, true).unwrap();
+        // The clock jumps back: what was found counts, not what it was taken for.
+        assert_eq!(model.difference(&contents(2), 1999), None);
     }
 
     #[test]

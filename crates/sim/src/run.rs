@@ -26,7 +26,7 @@ const START_MS: u64 = 1_700_000_000_000;
 const STARTS_MAX: usize = 20;
 
 /// Files that may lie about and belong to nothing: each is overwritten by the next of its kind.
-const UNNAMED_MAX: usize = 3;
+const UNNAMED_MAX: usize = 4;
 
 /// How often a disk that is well is asked for the same.
 const ATTEMPTS_MAX: usize = 3;
