@@ -9,6 +9,7 @@ use clap::Parser;
 use harness::case::record::{Extent, record};
 use harness::case::{self, CaseFile};
 use harness::dumps;
+use harness::kills;
 use harness::streams;
 use harness::target::Target;
 use harness::target::launch::Server;
@@ -45,6 +46,16 @@ enum Task {
         seed: u64,
         #[arg(long, default_value_t = 400)]
         count: u64,
+    },
+    /// Kill a server that writes an append-only file, and look what is left.
+    Kills {
+        #[arg(long)]
+        server: PathBuf,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How often, under each sync policy.
+        #[arg(long, default_value_t = 8)]
+        rounds: u64,
     },
     /// Fill in the replies that case files lack.
     Record {
@@ -97,6 +108,11 @@ fn main() -> ExitCode {
                 count.failed == 0
             })
         }
+        Task::Kills { server, seed, rounds } => kills::run(&kills::Plan { server, seed, rounds })
+            .map(|passed| {
+                println!("{passed} passed, 0 failed, 0 skipped");
+                true
+            }),
         Task::Record { server, rewrite, files } => {
             let extent = if rewrite { Extent::Wrong } else { Extent::Missing };
             record_files(&server, extent, &files)

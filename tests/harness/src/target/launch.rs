@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,13 @@ use super::socket::SocketLink;
 use super::{Link, WAIT};
 use crate::frame::Frame;
 
-/// A running server; dropping it ends the process and removes its folder.
+/// A running server; dropping it ends the process and removes its folder, if that is its own.
 pub struct Server {
     pub port: u16,
     child: Child,
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removed when the server is dropped.
+    own: Option<TempDir>,
 }
 
 impl Server {
@@ -26,10 +28,21 @@ impl Server {
     /// # Errors
     /// When it does not answer; the message ends with what it wrote.
     pub fn start(binary: &Path, options: &[String]) -> Result<Self, String> {
+        let own = tempfile::tempdir().map_err(|error| format!("{}: {error}", binary.display()))?;
+        let mut server = Self::start_in(own.path(), binary, options)?;
+        server.own = Some(own);
+        Ok(server)
+    }
+
+    /// As [`Server::start`], in a folder that is there and stays.
+    ///
+    /// # Errors
+    /// When it does not answer; the message ends with what it wrote.
+    pub fn start_in(folder: &Path, binary: &Path, options: &[String]) -> Result<Self, String> {
         let mut last = String::new();
         // Between finding a free port and its use another program may take it.
         for _ in 0..3 {
-            match Self::try_start(binary, options) {
+            match Self::try_start(folder, binary, options) {
                 Ok(server) => return Ok(server),
                 Err(message) => last = message,
             }
@@ -37,22 +50,21 @@ impl Server {
         Err(last)
     }
 
-    fn try_start(binary: &Path, options: &[String]) -> Result<Self, String> {
+    fn try_start(folder: &Path, binary: &Path, options: &[String]) -> Result<Self, String> {
         let fail = |error: std::io::Error| format!("{}: {error}", binary.display());
-        let folder = tempfile::tempdir().map_err(fail)?;
         let port = free_port().map_err(fail)?;
-        let log = File::create(folder.path().join("log")).map_err(fail)?;
+        let log = File::create(folder.join("log")).map_err(fail)?;
         let mut command = Command::new(binary);
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
         command.args(["--appendonly", "no", "--enable-debug-command", "yes"]);
-        command.arg("--dir").arg(folder.path());
+        command.arg("--dir").arg(folder);
         for pair in options.chunks(2) {
             command.arg(format!("--{}", pair[0])).args(&pair[1..]);
         }
         command.stdin(Stdio::null());
         command.stdout(log.try_clone().map_err(fail)?).stderr(log);
         let child = command.spawn().map_err(fail)?;
-        let mut server = Self { port, child, folder };
+        let mut server = Self { port, child, folder: folder.to_owned(), own: None };
         server.wait_until_ready()?;
         Ok(server)
     }
@@ -63,7 +75,16 @@ impl Server {
 
     /// What the server has written so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Kills it, as the system does when memory is short: it learns nothing of it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(mut self) -> Result<(), String> {
+        self.child.kill().and_then(|()| self.child.wait()).map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     fn wait_until_ready(&mut self) -> Result<(), String> {
