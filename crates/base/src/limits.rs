@@ -68,6 +68,12 @@ pub const MEMORY_HANDED_OVER_MAX: usize = 64 << 20;
 /// off by at most this much per thread.
 pub const MEMORY_UNREPORTED_MAX: usize = 16 << 10;
 
+/// Bytes of copies, made because data has changed while a snapshot was being written, above which writers
+/// wait; at least, and as one in so many of the bytes in use.
+pub const CUT_BYTES_MIN: usize = 16 << 20;
+/// See [`CUT_BYTES_MIN`].
+pub const CUT_MEMORY_SHARE: usize = 32;
+
 /// Bytes of a refused key or channel that the log of refusals keeps.
 pub const ACL_LOG_OBJECT_LEN_MAX: usize = 4 << 10;
 

@@ -103,6 +103,12 @@ pub fn may_change(session: &Session, entry: &Entry) -> bool {
     is_any(session, entry, |entry| entry.row.flags.has(Flags::WRITE))
 }
 
+/// Whether a call waits while changes have to: one that changes data, or a script, of which nobody knows.
+pub fn may_be_held_up(session: &Session, entry: &Entry) -> bool {
+    let is_script = |entry: &Entry| matches!(entry.row.reach, crate::Reach::Script(_));
+    is_any(session, entry, |entry| entry.row.flags.has(Flags::WRITE) || is_script(entry))
+}
+
 /// Whether something is true of a call, or of one that it makes.
 fn is_any(session: &Session, entry: &Entry, is: impl Fn(&Entry) -> bool) -> bool {
     let queued = || session.transaction.iter().flat_map(|t| &t.calls).any(|call| is(call.entry));

@@ -25,7 +25,7 @@ mod notices;
 
 pub use collection::Changed;
 pub use notices::Notices;
-use store::{Database, Entry, EntryMut, EntryRef, Key, Kind, Live};
+use store::{Database, Entry, EntryMut, EntryRef, EntryUse, Key, Kind, Live};
 
 /// Takes removed entries whose freeing may take long to where it holds nobody up.
 pub trait Reclaim: Sync {
@@ -129,7 +129,7 @@ impl<'e> Data<'e> {
             Some(_) => after.statistics.keyspace_hits.add(1),
             None => after.missed(db, key),
         }
-        found.map(EntryMut::into_ref)
+        found.map(EntryUse::into_ref)
     }
 
     /// As [`Data::look`], for what tells nobody that the key is missing.
@@ -147,7 +147,7 @@ impl<'e> Data<'e> {
     /// The entry of `key` without counting or touching it.
     #[inline]
     pub fn peek(&mut self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        self.live(key).map(EntryMut::into_ref)
+        self.live(key).map(EntryUse::into_ref)
     }
 
     /// The entry of a key that this call has looked at already; several can be held at once.
@@ -157,9 +157,9 @@ impl<'e> Data<'e> {
         self.guards[place].1.data.database_ref(self.db).find(key)
     }
 
-    /// The entry of `key` for a change in place; say what happened with [`Data::changed`].
+    /// The entry of `key` for a call that will write: touched, but not counted.
     #[inline]
-    pub fn write(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+    pub fn write(&mut self, key: Key<'_>) -> Option<EntryUse<'_>> {
         let mark = self.access_mark();
         let mut entry = self.live(key)?;
         mark.apply(&mut entry);
@@ -182,10 +182,32 @@ impl<'e> Data<'e> {
 
     /// As [`Data::read_string`], for a call that will write: neither counted as hit nor miss.
     #[inline]
-    pub fn write_string(&mut self, key: Key<'_>) -> Result<Option<EntryMut<'_>>, CommandError> {
+    pub fn write_string(&mut self, key: Key<'_>) -> Result<Option<EntryUse<'_>>, CommandError> {
         match self.write(key) {
             Some(entry) if entry.kind() != Kind::String => Err(CommandError::WrongType),
             found => Ok(found),
+        }
+    }
+
+    /// As [`Data::write_string`], for a change in place; say what happened with [`Data::changed`].
+    #[inline]
+    pub fn change_string(&mut self, key: Key<'_>) -> Result<Option<EntryMut<'_>>, CommandError> {
+        let (db, now_ms, mark) = (self.db, self.now_ms, self.access_mark());
+        let (shard, mut after) = self.parts(key.hash);
+        let LockedShard { data, watched, tracked, waiting, .. } = shard;
+        match data.database(db).live_mut(key, now_ms) {
+            Live::Found(mut entry) => {
+                mark.apply(&mut entry.reborrow().into());
+                if entry.kind() == Kind::String {
+                    return Ok(Some(entry));
+                }
+                Err(CommandError::WrongType)
+            }
+            Live::Missing => Ok(None),
+            Live::Expired(entry) => {
+                after.expired(watched, tracked, waiting, db, key, entry);
+                Ok(None)
+            }
         }
     }
 
@@ -352,13 +374,13 @@ impl<'e> Data<'e> {
 
     /// The entry of `key`, unless its deadline has passed: then it is removed.
     #[inline]
-    fn live(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
+    fn live(&mut self, key: Key<'_>) -> Option<EntryUse<'_>> {
         self.live_and_after(key).0
     }
 
     /// As [`Data::live`], with what follows from finding nothing.
     #[inline]
-    fn live_and_after(&mut self, key: Key<'_>) -> (Option<EntryMut<'_>>, After<'_, 'e>) {
+    fn live_and_after(&mut self, key: Key<'_>) -> (Option<EntryUse<'_>>, After<'_, 'e>) {
         let (db, now_ms) = (self.db, self.now_ms);
         let (LockedShard { data, watched, tracked, waiting, .. }, mut after) = self.parts(key.hash);
         let found = match data.database(db).live(key, now_ms) {

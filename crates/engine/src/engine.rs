@@ -4,6 +4,7 @@ use crate::acl::Acl;
 use crate::blocking::Blocking;
 use crate::call_log::CallLogs;
 use crate::command::Command;
+use crate::cut::Cuts;
 use crate::data::Reclaim;
 use crate::hot_keys::HotKeys;
 use crate::journal::Journal;
@@ -59,6 +60,7 @@ pub struct Engine {
     pub spikes: Spikes,
     pub monitors: Monitors,
     pub journal: Journal,
+    pub cuts: Cuts,
     pub tracking: Tracking,
     pub switches: Switches,
     pub hot_keys: HotKeys,
@@ -99,6 +101,7 @@ impl Engine {
             spikes: Spikes::default(),
             monitors: Monitors::default(),
             journal: Journal::default(),
+            cuts: Cuts::default(),
             tracking: Tracking::default(),
             switches: Switches::default(),
             hot_keys: HotKeys::default(),
@@ -173,6 +176,11 @@ impl Engine {
     #[inline]
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// Changes of data that were counted so far.
+    pub fn changes(&self) -> u64 {
+        self.threads.iter().map(|thread| thread.changes.value()).sum()
     }
 
     /// Counters of every executing thread.

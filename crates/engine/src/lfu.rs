@@ -10,7 +10,7 @@
 //! begins at 5.
 
 use crate::moments::Moments;
-use store::EntryMut;
+use store::EntryUse;
 
 /// Counter of a new key.
 const COUNTER_NEW: u8 = 5;
@@ -40,7 +40,7 @@ pub enum AccessMark<'e> {
 impl AccessMark<'_> {
     /// Marks a use.
     #[inline]
-    pub fn apply(self, entry: &mut EntryMut<'_>) {
+    pub fn apply(self, entry: &mut EntryUse<'_>) {
         match self {
             Self::Leave => {}
             Self::Time(clock) => entry.touch(clock),

@@ -35,6 +35,7 @@ pub mod switches;
 pub mod tracking;
 pub mod watch;
 
+pub mod cut;
 pub mod data;
 pub mod digest;
 

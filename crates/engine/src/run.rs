@@ -37,11 +37,11 @@ const REPLY_BYTES_SOFT_MAX: usize = 1 << 20;
 /// short script, and nobody notices so short a time.
 const GATE_KEPT_NS_MAX: u64 = 50_000;
 
-/// After how long a call looks again whether the journal's reader has caught up.
-const CONGESTION_RETRY_NS: u64 = 1_000_000;
-
 /// A call that took longer than this makes the wall clock stale.
 const WALL_CLOCK_STALE_NS: u64 = 100_000;
+
+/// After so long a call that is held up looks again whether the journal's reader, or a cut's, has caught up.
+const HELD_UP_RETRY_NS: u64 = 1_000_000;
 
 const CROSS_PROTOCOL_WARNING: &str = "Possible SECURITY ATTACK detected: a client sent POST or \
     Host: commands, as in an attack by cross-protocol scripting. Its connection was closed.";
@@ -411,9 +411,10 @@ impl<'e> Executor<'e> {
             self.withdraw(session);
             return Flow::Suspended { retry_at: None };
         }
-        if self.engine.journal.is_congested() && admit::may_change(session, entry) {
+        let is_held_up = self.engine.journal.is_congested() || self.engine.cuts.holds_writers();
+        if is_held_up && admit::may_be_held_up(session, entry) {
             self.withdraw(session);
-            return Flow::Suspended { retry_at: Some(self.tick_ns + CONGESTION_RETRY_NS) };
+            return Flow::Suspended { retry_at: Some(self.tick_ns + HELD_UP_RETRY_NS) };
         }
         if let Some(transaction) = &mut session.transaction
             && !entry.row.flags.has(Flags::UNQUEUED)
@@ -713,7 +714,7 @@ impl<'e> Executor<'e> {
         Ok(())
     }
 
-    fn acquire_all(&mut self, session: &mut Session) -> Result<(), Queued> {
+    pub(crate) fn acquire_all(&mut self, session: &mut Session) -> Result<(), Queued> {
         if self.data.exclusive.is_none() {
             let insist = self.is_insisting(session);
             self.data.inside = None;

@@ -7,3 +7,4 @@
 pub mod aof;
 pub mod disk;
 pub mod manifest;
+pub mod snapshot;

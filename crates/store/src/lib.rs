@@ -19,11 +19,12 @@ pub mod keyspace;
 // Values as bytes, for files and for DUMP.
 pub mod rdb;
 
+pub use keyspace::cut::{Fetched, OldForms};
 pub use keyspace::database::{Database, Edited, Live, Passed};
 pub use keyspace::shard::Shard;
 pub use keyspace::sizes::SizeSums;
 pub use layout::Key;
-pub use layout::entry::{Entry, EntryMut, EntryRef, Kind, StringRef};
+pub use layout::entry::{Entry, EntryMut, EntryRef, EntryUse, Kind, StringRef};
 pub use layout::home::{Buffer, Form, Home, Large, Own, PREFETCH_CHUNK, Wanted};
 pub use layout::prefetch::PrefetchHint;
 pub use layout::rubble::{Part, Rubble};

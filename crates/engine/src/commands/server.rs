@@ -4,12 +4,12 @@ use crate::args::{self, Args};
 use crate::command::{Categories, Command, Databases, Flags, Group, Outcome, Reach};
 use crate::commands::common::database;
 use crate::context::{Ctx, Origin, Walk};
+use crate::cut::Purpose;
 use crate::error::CommandError;
 use crate::keyspace::LockedShard;
 use base::numbers::IntegerBuffer;
 use resp::Argv;
 use std::ops::ControlFlow;
-use store::Database;
 
 const ROW: Command = Command { group: Group::Server, ..Command::NEW };
 const FLUSH: Command =
@@ -70,6 +70,8 @@ fn dbsize(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// is freed elsewhere, in either mode.
 fn flushall(ctx: &mut Ctx<'_, '_>) -> Outcome {
     check_mode(ctx)?;
+    // There is nothing left that a snapshot would be wanted of.
+    ctx.engine.cuts.cancel_any(Purpose::Snapshot);
     flush(ctx, 0..ctx.data.keyspace().databases());
     ctx.reply.ok();
     Ok(())
@@ -164,9 +166,11 @@ fn flush(ctx: &mut Ctx<'_, '_>, databases: std::ops::Range<usize>) {
                 database.find(store::Key { bytes: key, hash: keyspace.hash(key) }).is_some()
             });
             waiting.all_removed(db, &mut nudged);
-            let taken: Database = data.take_database(db);
-            count += taken.len() as u64;
-            reclaim.reclaim_database(taken);
+            count += database.len() as u64;
+            // One that belongs to a cut is freed when it has been walked.
+            if let Some(taken) = data.take_database(db) {
+                reclaim.reclaim_database(taken);
+            }
         }
         ControlFlow::Continue(Walk::Next)
     });

@@ -495,7 +495,7 @@ fn set_with_options(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let found = if options.returns_old {
         ctx.data.read_string(key)?
     } else {
-        ctx.data.write(key).map(store::EntryMut::into_ref)
+        ctx.data.write(key).map(store::EntryUse::into_ref)
     };
     let is_allowed = match options.condition {
         None => true,
@@ -574,7 +574,7 @@ fn add(ctx: &mut Ctx<'_, '_>, increment: i64) -> Outcome {
     let key = ctx.key(1);
     let mut digits = IntegerBuffer::new();
     let sum = |old: i64| old.checked_add(increment).ok_or(CommandError::IncrementOverflow);
-    let value = match ctx.data.write_string(key)? {
+    let value = match ctx.data.change_string(key)? {
         None => {
             ctx.data.set_string(key, digits.format(increment), None);
             increment

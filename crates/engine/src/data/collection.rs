@@ -27,7 +27,7 @@ impl Data<'_> {
     /// The collection at `key` for a call that will write: touched, not counted.
     #[inline]
     pub fn look_as<L: Large>(&mut self, key: Key<'_>) -> Result<Option<Form<'_, L>>, CommandError> {
-        as_kind(self.write(key).map(store::EntryMut::into_ref))
+        as_kind(self.write(key).map(store::EntryUse::into_ref))
     }
 
     /// The collection at `key` once more, for a call that has asked for it already: neither
@@ -66,7 +66,7 @@ impl Data<'_> {
                     return Ok(None);
                 }
             }
-            mark.apply(&mut entry.as_mut());
+            mark.apply(&mut entry.as_use());
             let result = verb(entry);
             Ok(Some(Changed { result, is_emptied: is_emptied::<L>(entry) }))
         });

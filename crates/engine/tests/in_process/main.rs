@@ -8,6 +8,7 @@ mod world;
 
 mod acl;
 mod blocking;
+mod cut;
 mod history;
 mod pubsub;
 mod reclaim;

@@ -5,7 +5,7 @@ use base::lock::{Token, Wake};
 use engine::engine::Parts;
 use engine::host::NoHost;
 use engine::run::Served;
-use engine::{Executor, Session};
+use engine::{Engine, Executor, Session};
 use parking_lot::Mutex;
 use resp::{Frame, Limits, Reply, RequestParser};
 use std::collections::HashMap;
@@ -71,7 +71,17 @@ pub(crate) struct ThreadClient<'t> {
     session: Session,
 }
 
-impl ThreadClient<'_> {
+impl<'t> ThreadClient<'t> {
+    /// What makes its calls, and in whose name.
+    pub(crate) fn parts(&mut self) -> (&mut Executor<'t>, &mut Session) {
+        (&mut self.executor, &mut self.session)
+    }
+
+    /// What it calls.
+    pub(crate) fn engine(&self) -> &'t Engine {
+        &self.threads.world.engine
+    }
+
     /// Makes calls in one go, and waits as long as they do; their replies.
     pub(crate) fn calls<W: AsRef<[u8]>>(&mut self, calls: &[Vec<W>]) -> Vec<Frame> {
         self.calls_unless(calls, || false).expect("it does not give up")

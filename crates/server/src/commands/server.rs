@@ -68,7 +68,7 @@ fn save(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// Writes everything to disk; the caller stands alone behind the gate. Says whether that went well.
 fn write_snapshot(ctx: &mut Ctx<'_, '_>) -> Result<bool, CommandError> {
     let host = host(ctx)?;
-    let changes = ctx.engine.threads().iter().map(|thread| thread.changes.value()).sum();
+    let changes = ctx.engine.changes();
     match persistence::save::save(ctx, &host.settings()) {
         Ok(()) => {
             host.snapshots.saved(ctx.data.now_ms, changes);

@@ -10,6 +10,8 @@
 //!
 //! The sizes of values are counted likewise (`sizes`).
 //!
+//! Whatever changes or removes an entry has it saved before, should a cut still need it (`cut`).
+//!
 //! A read does not look at the time: whoever needs to know asks the entry whether it has expired.
 
 use std::sync::Arc;
@@ -18,16 +20,18 @@ use base::hash::KeyedHash;
 use base::rand::Rng;
 use smallvec::SmallVec;
 
+use super::cut::Marks;
 use super::evicted::Evicted;
 use super::expiry::{Deadlines, Due};
 use super::sizes::{SizeClass, Sizes};
 use crate::layout::Key;
-use crate::layout::entry::{Entry, EntryMut, EntryRef};
+use crate::layout::entry::{Entry, EntryMut, EntryRef, EntryUse, Kind};
 use crate::layout::home::{Form, Large, Wanted};
 use crate::layout::prefetch::PrefetchHint;
 use crate::layout::rubble::{Part, Rubble};
 use crate::layout::table::{HashPrefix, Lookup, Remains, Table};
 use crate::types::hash::{self, LargeHash};
+use crate::types::stream::{self, Newness, Stream};
 use crate::types::string;
 
 /// Records that a call of [`Database::expire_due`] may move on for each entry that it may remove:
@@ -46,10 +50,13 @@ const REINDEX_STEP: usize = 64;
 
 /// A part of one numbered database.
 pub struct Database {
-    table: Table<Entry>,
+    pub(super) table: Table<Entry>,
+    pub(super) marks: Marks,
     counts: Counts,
     deadlines: Option<Box<Deadlines>>,
     sizes: Sizes,
+    /// The most that any of its streams has ever had.
+    newness: Newness,
     /// Keys that were evicted lately, if any were.
     evicted: Option<Box<Evicted>>,
     /// Whether the queue finds the table's entries: not after it was ordered by another hash.
@@ -61,9 +68,9 @@ pub struct Database {
 }
 
 /// What a search for a key that must not have expired found.
-pub enum Live<'a> {
+pub enum Live<E> {
     /// The entry.
-    Found(EntryMut<'a>),
+    Found(E),
     /// Nothing.
     Missing,
     /// An entry whose deadline has passed; it is no longer in the database.
@@ -194,9 +201,11 @@ impl Database {
     pub(crate) fn new(hash: Arc<KeyedHash>, hints: Arc<[PrefetchHint]>, hint_index: usize) -> Self {
         let mut database = Self {
             table: Table::new(hash),
+            marks: Marks::default(),
             counts: Counts::default(),
             deadlines: None,
             sizes: Sizes::default(),
+            newness: Newness::default(),
             evicted: None,
             indexing: Indexing { generation: 0, cursor: None },
             hints,
@@ -226,18 +235,45 @@ impl Database {
         }
     }
 
-    /// Finds a key, to change what needs no other size.
+    /// Finds a key, to change what needs no other size, but for its deadline.
     #[inline]
     pub fn find_mut(&mut self, key: Key<'_>) -> Option<EntryMut<'_>> {
-        self.table.find_mut(key)
+        let mut entry = self.table.find_mut(key)?;
+        self.marks.save(entry.reborrow());
+        Some(entry)
+    }
+
+    #[cold]
+    fn save(&mut self, key: Key<'_>) {
+        self.find_mut(key);
     }
 
     /// Finds a key unless its deadline has passed at `now_ms`: then it is removed.
     #[inline]
-    pub fn live(&mut self, key: Key<'_>, now_ms: u64) -> Live<'_> {
+    pub fn live(&mut self, key: Key<'_>, now_ms: u64) -> Live<EntryUse<'_>> {
+        match self.live_unsaved(key, now_ms) {
+            Live::Expired(entry) => Live::Expired(entry),
+            Live::Found(entry) => Live::Found(entry.into()),
+            Live::Missing => Live::Missing,
+        }
+    }
+
+    /// As [`Self::live`], to change what needs no other size, but for the deadline.
+    #[inline]
+    pub fn live_mut(&mut self, key: Key<'_>, now_ms: u64) -> Live<EntryMut<'_>> {
+        // What a cut needs is copied when it is found.
+        if self.marks.owed.is_some() {
+            self.save(key);
+        }
+        self.live_unsaved(key, now_ms)
+    }
+
+    #[inline]
+    fn live_unsaved(&mut self, key: Key<'_>, now_ms: u64) -> Live<EntryMut<'_>> {
         match self.table.entry(key) {
             Lookup::Missing(_) => Live::Missing,
-            Lookup::Found(place) if place.item().is_expired(now_ms) => {
+            Lookup::Found(mut place) if place.item().is_expired(now_ms) => {
+                self.marks.save(place.item_mut());
                 let entry = place.remove();
                 self.counts.remove(Times::of(entry.as_ref()));
                 self.sizes.moved(SizeClass::of(entry.as_ref()), SizeClass::NONE);
@@ -260,6 +296,7 @@ impl Database {
         let pass = deadline.is_some() && pass(&self.deadlines);
         match self.table.entry(key) {
             Lookup::Found(mut place) => {
+                self.marks.save(place.item_mut());
                 let before = Times::of(place.item());
                 self.sizes.moved(SizeClass::of(place.item()), SizeClass::of_string(value.len()));
                 let old = place.edit(|entry| entry.set_string(value, deadline, clock));
@@ -273,7 +310,7 @@ impl Database {
             }
             Lookup::Missing(place) => {
                 let mut entry = Entry::string(key.bytes, value, deadline, clock);
-                entry.as_mut().set_expiry_pass(pass);
+                entry.as_mut().set_marks(pass, self.marks.mark);
                 welcome(&mut self.evicted, &mut entry, key.hash);
                 self.sizes.moved(SizeClass::NONE, SizeClass::of_string(value.len()));
                 place.insert(entry);
@@ -303,19 +340,22 @@ impl Database {
         let after = Times::of(entry.as_ref());
         let size = SizeClass::of(entry.as_ref());
         let prefix = self.table.prefix(Key { bytes: entry.as_ref().key(), hash });
+        note_newness(&mut self.newness, entry.as_ref());
         match self.table.entry(Key { bytes: entry.as_ref().key(), hash }) {
             Lookup::Found(mut place) => {
+                self.marks.save(place.item_mut());
                 let look = place.item();
                 let before = Times::of(look);
                 self.sizes.moved(SizeClass::of(look), size);
                 let is_new = needs_record(before.due, after.due);
-                entry.as_mut().set_expiry_pass(if is_new { pass } else { look.expiry_pass() });
+                let pass = if is_new { pass } else { look.expiry_pass() };
+                entry.as_mut().set_marks(pass, self.marks.mark);
                 let old = place.replace(entry);
                 self.count_times(prefix, before, after);
                 Some(old)
             }
             Lookup::Missing(place) => {
-                entry.as_mut().set_expiry_pass(pass);
+                entry.as_mut().set_marks(pass, self.marks.mark);
                 welcome(&mut self.evicted, &mut entry, hash);
                 self.sizes.moved(SizeClass::NONE, size);
                 place.insert(entry);
@@ -331,12 +371,14 @@ impl Database {
     #[inline]
     pub fn edit<R>(&mut self, key: Key<'_>, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
         let Lookup::Found(mut place) = self.table.entry(key) else { return None };
+        self.marks.save(place.item_mut());
         let before = Times::of(place.item());
         let size = SizeClass::of(place.item());
         let result = place.edit(change);
         debug_assert!(place.item().key() == key.bytes);
         let after = Times::of(place.item());
         self.sizes.moved(size, SizeClass::of(place.item()));
+        note_newness(&mut self.newness, place.item());
         if before != after {
             if needs_record(before.due, after.due) {
                 place.item_mut().set_expiry_pass(pass(&self.deadlines));
@@ -355,6 +397,7 @@ impl Database {
         change: impl FnOnce(&mut Entry) -> R,
     ) -> Edited<R> {
         let Lookup::Found(mut place) = self.table.entry(key) else { return Edited::Missing };
+        self.marks.save(place.item_mut());
         let before = place.item();
         if before.is_expired(now_ms) {
             let entry = place.remove();
@@ -368,6 +411,7 @@ impl Database {
         debug_assert!(place.item().key() == key.bytes);
         let after = Times::of(place.item());
         self.sizes.moved(size, SizeClass::of(place.item()));
+        note_newness(&mut self.newness, place.item());
         if before != after {
             if needs_record(before.due, after.due) {
                 place.item_mut().set_expiry_pass(pass(&self.deadlines));
@@ -402,7 +446,9 @@ impl Database {
 
     /// Takes a key's entry away.
     pub fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
-        let entry = self.table.remove(key)?;
+        let Lookup::Found(mut place) = self.table.entry(key) else { return None };
+        self.marks.save(place.item_mut());
+        let entry = place.remove();
         self.counts.remove(Times::of(entry.as_ref()));
         self.sizes.moved(SizeClass::of(entry.as_ref()), SizeClass::NONE);
         Some(entry)
@@ -523,6 +569,11 @@ impl Database {
         self.counts.timed_hashes
     }
 
+    /// What its streams may have that older servers do not know.
+    pub fn newness(&self) -> Newness {
+        self.newness
+    }
+
     /// How many keys have values of which size.
     pub fn sizes(&self) -> &Sizes {
         &self.sizes
@@ -584,12 +635,13 @@ impl Database {
     /// If it does not hold.
     pub fn check_invariants(&self) {
         self.table.check_invariants();
-        let (mut volatile_len, mut due_len, mut timed_hashes) = (0, 0, 0);
+        let (mut volatile_len, mut due_len, mut timed_hashes, mut other_marks) = (0, 0, 0, 0);
         let mut sizes = Sizes::default();
         let mut cursor = 0;
         loop {
             cursor = self.table.scan(cursor, 1000, |entry| {
                 sizes.moved(SizeClass::NONE, SizeClass::of(entry));
+                other_marks += usize::from(entry.cut_mark() != self.marks.mark);
                 volatile_len += usize::from(entry.deadline().is_some());
                 due_len += usize::from(entry.due_ms().is_some());
                 timed_hashes += usize::from(entry.next_deadline_ms().is_some());
@@ -598,6 +650,8 @@ impl Database {
                 break;
             }
         }
+        // While a cut is walked, marks may differ.
+        assert!(self.marks.owed.is_some() || other_marks == 0);
         assert_eq!(self.counts.volatile, volatile_len);
         assert_eq!(self.counts.due, due_len);
         assert_eq!(self.counts.timed_hashes, timed_hashes);
@@ -639,7 +693,7 @@ impl Database {
         mut out: impl FnMut(Passed<'_>),
     ) -> usize {
         let Some(deadlines) = &mut self.deadlines else { return 0 };
-        let sizes = &mut self.sizes;
+        let (sizes, marks) = (&mut self.sizes, &mut self.marks);
         let (mut removed, mut due_lost, mut timed_lost) = (0, 0, 0);
         // Of hashes that lost their last fields, how many that were.
         let mut emptied: Vec<usize> = Vec::new();
@@ -647,13 +701,14 @@ impl Database {
         let keep = |mut entry: EntryMut<'_>| {
             let Some(mut due_ms) = entry.as_ref().due_ms() else { return true };
             if entry.as_ref().is_expired(now_ms) && removed < max {
+                marks.save(entry);
                 removed += 1;
                 return false;
             }
             let size = SizeClass::of(entry.as_ref());
             if due_ms < now_ms
                 && removed < max
-                && let Some(large) = entry.large_mut::<LargeHash>()
+                && let Some(large) = marks.saved(&mut entry).large_mut::<LargeHash>()
             {
                 names.clear();
                 let count = hash::purge(large, now_ms, max - removed, |field| names.push(field));
@@ -785,6 +840,14 @@ fn needs_record(before: Option<u64>, after: Option<u64>) -> bool {
         (None, Some(_)) => true,
         // A record that is too early does no harm.
         (Some(before), Some(after)) => Deadlines::is_earlier(after, before),
+    }
+}
+
+/// Notes what the value of an entry may have that older servers do not know.
+#[inline]
+fn note_newness(newest: &mut Newness, entry: EntryRef<'_>) {
+    if entry.kind() == Kind::Stream {
+        *newest = stream::look(entry.form::<Stream>()).newness().max(*newest);
     }
 }
 

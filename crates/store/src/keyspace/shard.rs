@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base::hash::KeyedHash;
 
+use super::cut::{Fetched, OldForms};
 use super::database::Database;
 use crate::layout::prefetch::PrefetchHint;
 
@@ -14,6 +15,8 @@ pub struct Shard {
     databases: Box<[Database]>,
     hash: Arc<KeyedHash>,
     newest_ms: u64,
+    /// Databases that were taken away and still owe something to a cut.
+    flushed: Vec<Database>,
 }
 
 impl Shard {
@@ -32,7 +35,7 @@ impl Shard {
         let hash = Arc::new(KeyedHash::new(seed));
         let database = |db| Database::new(Arc::clone(&hash), Arc::clone(&hints), first_hint + db);
         let databases = (0..database_count).map(database).collect();
-        Self { databases, hash, newest_ms: 0 }
+        Self { databases, hash, newest_ms: 0, flushed: Vec::new() }
     }
 
     /// The part of a database that is in this shard.
@@ -52,12 +55,51 @@ impl Shard {
     }
 
     /// Takes a database away as a whole and leaves an empty one, in constant time; the caller
-    /// frees it where it likes.
-    pub fn take_database(&mut self, db: usize) -> Database {
+    /// frees it where it likes. One that belongs to a cut is left to [`Shard::take_flushed`].
+    pub fn take_database(&mut self, db: usize) -> Option<Database> {
         let empty = self.databases[db].new_empty(Arc::clone(&self.hash));
         let mut taken = std::mem::replace(&mut self.databases[db], empty);
         taken.detach_hint();
-        taken
+        if taken.owes() {
+            self.flushed.push(taken);
+            return None;
+        }
+        Some(taken)
+    }
+
+    /// A database that was taken away and belongs to a cut: the caller walks it
+    /// ([`Database::step_cut`]) and frees it.
+    pub fn take_flushed(&mut self) -> Option<Database> {
+        self.flushed.pop()
+    }
+
+    /// Begins a cut: all entries as they are now. The one before must have been walked to its end.
+    ///
+    /// # Panics
+    /// If it has not.
+    pub fn begin_cut(&mut self, shared: &Arc<OldForms>) {
+        assert!(self.flushed.is_empty());
+        for (db, database) in self.databases.iter_mut().enumerate() {
+            database.begin_cut(db, shared);
+        }
+    }
+
+    /// Fetches a piece of the cut: old forms, and at least `count_min` entries if there are as many. Says
+    /// whether there is more to come; [`Shard::take_flushed`] is to be asked before.
+    pub fn step_cut(&mut self, count_min: usize, out: &mut Fetched) -> bool {
+        let len = out.entries.len();
+        for database in &mut self.databases {
+            let count = count_min.saturating_sub(out.entries.len() - len);
+            if count == 0 || database.step_cut(count, out) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Fetches nothing but old forms.
+    pub fn fetch_old_forms(&mut self, out: &mut Fetched) {
+        self.databases.iter_mut().for_each(|database| database.fetch_old_forms(out));
     }
 
     /// Notes a time and returns it, or the newest that was noted if that is later: time does not

@@ -263,6 +263,12 @@ impl Entry {
         EntryMut { raw: self.raw, life: PhantomData }
     }
 
+    /// A look that may note its use.
+    #[inline]
+    pub fn as_use(&mut self) -> EntryUse<'_> {
+        EntryUse(self.as_mut())
+    }
+
     fn resize_inline(&mut self, len: usize) {
         let mut header = self.raw.header();
         let old_len = header.value_len();
@@ -401,6 +407,17 @@ impl<'a> EntryRef<'a> {
         self.raw.header().expiry_pass()
     }
 
+    /// Which cut it was last saved for, or came after.
+    #[inline]
+    pub(crate) fn cut_mark(self) -> bool {
+        self.raw.header().cut_mark()
+    }
+
+    /// Whether the value is a collection behind a pointer.
+    pub(crate) fn is_large(self) -> bool {
+        self.raw.header().has_pointer() && self.kind() != Kind::String
+    }
+
     /// The bytes that are allocated for it, values behind pointers included.
     pub fn memory_bytes(self) -> usize {
         let header = self.raw.header();
@@ -425,6 +442,58 @@ impl std::fmt::Debug for EntryRef<'_> {
     }
 }
 
+/// A look at an entry that may note its use. Whoever changes more has to tell the database first, since the
+/// entry may belong to a cut that has not saved it yet.
+pub struct EntryUse<'a>(EntryMut<'a>);
+
+impl<'a> EntryUse<'a> {
+    /// Sets the access clock; writes only when it changed, so that a cache line stays clean.
+    #[inline]
+    pub fn touch(&mut self, clock: u32) {
+        self.0.touch(clock);
+    }
+
+    /// A look at it.
+    #[inline]
+    pub fn as_ref(&self) -> EntryRef<'_> {
+        self.0.as_ref()
+    }
+
+    /// A look at it for as long as it is borrowed.
+    #[inline]
+    pub fn into_ref(self) -> EntryRef<'a> {
+        self.0.into_ref()
+    }
+
+    /// What kind of value it has.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        self.as_ref().kind()
+    }
+
+    /// When it expires, in Unix milliseconds.
+    #[inline]
+    pub fn deadline(&self) -> Option<u64> {
+        self.as_ref().deadline()
+    }
+
+    /// The value of a string.
+    ///
+    /// # Panics
+    /// If it is not a string.
+    #[inline]
+    pub fn string(&self) -> StringRef<'_> {
+        self.as_ref().string()
+    }
+}
+
+impl<'a> From<EntryMut<'a>> for EntryUse<'a> {
+    #[inline]
+    fn from(entry: EntryMut<'a>) -> Self {
+        Self(entry)
+    }
+}
+
 /// A look at an entry that may change what needs no other size.
 pub struct EntryMut<'a> {
     raw: Raw,
@@ -432,6 +501,12 @@ pub struct EntryMut<'a> {
 }
 
 impl<'a> EntryMut<'a> {
+    /// The same for a while.
+    #[inline]
+    pub fn reborrow(&mut self) -> EntryMut<'_> {
+        EntryMut { raw: self.raw, life: PhantomData }
+    }
+
     /// Sets the access clock; writes only when it changed, so that a cache line stays clean.
     #[inline]
     pub fn touch(&mut self, clock: u32) {
@@ -491,6 +566,7 @@ impl<'a> EntryMut<'a> {
         let mut header = self.raw.header();
         header.set_expiry_pass(old.expiry_pass());
         header.set_used(old.is_used());
+        header.set_cut_mark(old.cut_mark());
         self.raw.set_header(header);
     }
 
@@ -505,6 +581,23 @@ impl<'a> EntryMut<'a> {
     pub(crate) fn set_expiry_pass(&mut self, pass: bool) {
         let mut header = self.raw.header();
         header.set_expiry_pass(pass);
+        self.raw.set_header(header);
+    }
+
+    /// Says which cut it was last saved for, or came after.
+    #[inline]
+    pub(crate) fn set_cut_mark(&mut self, mark: bool) {
+        let mut header = self.raw.header();
+        header.set_cut_mark(mark);
+        self.raw.set_header(header);
+    }
+
+    /// Says of a new entry what a database notes of its entries.
+    #[inline]
+    pub(crate) fn set_marks(&mut self, expiry_pass: bool, cut_mark: bool) {
+        let mut header = self.raw.header();
+        header.set_expiry_pass(expiry_pass);
+        header.set_cut_mark(cut_mark);
         self.raw.set_header(header);
     }
 

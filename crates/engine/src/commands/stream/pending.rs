@@ -179,6 +179,7 @@ impl Nack {
             (None, NackMode::Silent) => count.saturating_sub(1),
         };
         group.give_back(id, count);
+        stream.know_nacks();
         true
     }
 }

@@ -272,7 +272,7 @@ fn databases_change_places_and_go() {
         |shard: &Shard, db| Some(shard.database_ref(db).find(key)?.string().bytes().to_vec());
     assert_eq!(value(&shard, 0), Some(b"1".to_vec()));
     assert_eq!(value(&shard, 1), Some(b"0".to_vec()));
-    let taken = shard.take_database(1);
+    let taken = shard.take_database(1).unwrap();
     assert_eq!((taken.len(), shard.database_ref(1).len()), (1, 0));
     (0..2).for_each(|db| shard.database_ref(db).check_invariants());
     std::thread::spawn(move || drop(taken)).join().unwrap();

@@ -11,7 +11,8 @@
 //!         56  which pass of the expiry index has seen the entry
 //!         57  used since it was written first
 //!         58  the string is no integer, whatever it looks like (its encoding is called embstr)
-//!     59..64  free: the cut needs some
+//!         59  which cut the entry was last saved for, or came after
+//!     60..64  free
 //! ```
 
 use super::Kind;
@@ -32,6 +33,7 @@ const RAW: u64 = 1 << 55;
 const EXPIRY_PASS: u64 = 1 << 56;
 const USED: u64 = 1 << 57;
 const TEXT: u64 = 1 << 58;
+const CUT: u64 = 1 << 59;
 
 /// The packed facts of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +85,11 @@ impl Header {
     #[inline]
     pub(super) fn set_expiry_pass(&mut self, pass: bool) {
         self.set(EXPIRY_PASS, pass);
+    }
+
+    #[inline]
+    pub(super) fn set_cut_mark(&mut self, mark: bool) {
+        self.set(CUT, mark);
     }
 
     #[inline]
@@ -144,6 +151,11 @@ impl Header {
     #[inline]
     pub(super) fn expiry_pass(self) -> bool {
         self.0 & EXPIRY_PASS != 0
+    }
+
+    #[inline]
+    pub(super) fn cut_mark(self) -> bool {
+        self.0 & CUT != 0
     }
 
     /// Where the key's length stands when it is wide, else the next field.

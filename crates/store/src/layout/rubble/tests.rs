@@ -142,7 +142,7 @@ fn databases_come_down_in_pieces() {
     let large = Entry::collection::<LargeSet>(b"large", value, None, 0);
     let bytes = large.as_ref().memory_bytes();
     shard.database(0).insert(large, key_hash.hash(b"large"));
-    let database = shard.take_database(0);
+    let database = shard.take_database(0).unwrap();
     let exact = (INLINE_LEN_MAX + 100) * COUNT as usize + bytes;
     let estimate = database.estimated_bytes();
     assert!(exact / 3 * 2 < estimate && estimate < exact * 2, "{estimate} {exact}");

@@ -80,31 +80,24 @@ impl<T: Item> Table<T> {
     ///
     /// In a table that is nearly empty, fewer may be visited before the end.
     pub fn scan(&self, cursor: u64, count_min: usize, mut visit: impl FnMut(T::Ref<'_>)) -> u64 {
-        let (mut phase, mut from) = self.decode(cursor);
-        let mut missing = count_min.max(1);
-        // Bounds the walk over empty buckets.
-        let mut homes_left = missing.saturating_add(16);
-        loop {
-            let homes = missing.div_ceil(SLOT_COUNT).min(homes_left);
-            homes_left -= homes;
-            let to = self.range_end(phase, from, homes);
-            let mut visited = 0;
-            self.visit_range(phase, from..to, |item| {
-                visited += 1;
-                visit(item);
-            });
-            missing = missing.saturating_sub(visited);
-            from = to;
-            if to == POSITION_END {
-                if phase == Phase::Current {
-                    return 0;
-                }
-                (phase, from) = (Phase::Current, 0);
-            }
-            if missing == 0 || homes_left == 0 {
-                return self.encode(phase, from);
-            }
-        }
+        self.scan_addresses(cursor, count_min, |address| {
+            // SAFETY: an item of the table, which is borrowed.
+            visit(unsafe { T::borrow(pointer(address)) });
+        })
+    }
+
+    /// As [`Table::scan`], with looks that may change what needs no other size.
+    pub fn scan_mut(
+        &mut self,
+        cursor: u64,
+        count_min: usize,
+        mut visit: impl FnMut(T::Mut<'_>),
+    ) -> u64 {
+        self.scan_addresses(cursor, count_min, |address| {
+            // SAFETY: an item of the table, which is borrowed mutably; the walk itself looks at no item
+            // while this one is lent.
+            visit(unsafe { T::borrow_mut(pointer(address)) });
+        })
     }
 
     /// Visits about `count` items that are neighbours in the order of the hash, from a random place
@@ -278,21 +271,45 @@ impl<T: Item> Table<T> {
         end as u64
     }
 
-    fn visit_range(&self, phase: Phase, range: Range<u64>, mut visit: impl FnMut(T::Ref<'_>)) {
-        let mut visit_address = |address: u64| {
-            // SAFETY: an item of the table, which is borrowed.
-            visit(unsafe { T::borrow(pointer(address)) });
-        };
+    fn scan_addresses(&self, cursor: u64, count_min: usize, mut visit: impl FnMut(u64)) -> u64 {
+        let (mut phase, mut from) = self.decode(cursor);
+        let mut missing = count_min.max(1);
+        // Bounds the walk over empty buckets.
+        let mut homes_left = missing.saturating_add(16);
+        loop {
+            let homes = missing.div_ceil(SLOT_COUNT).min(homes_left);
+            homes_left -= homes;
+            let to = self.range_end(phase, from, homes);
+            let mut visited = 0;
+            self.visit_range(phase, from..to, |item| {
+                visited += 1;
+                visit(item);
+            });
+            missing = missing.saturating_sub(visited);
+            from = to;
+            if to == POSITION_END {
+                if phase == Phase::Current {
+                    return 0;
+                }
+                (phase, from) = (Phase::Current, 0);
+            }
+            if missing == 0 || homes_left == 0 {
+                return self.encode(phase, from);
+            }
+        }
+    }
+
+    fn visit_range(&self, phase: Phase, range: Range<u64>, mut visit: impl FnMut(u64)) {
         if let Some(migration) = &self.migration
             && (phase == Phase::Old || !migration.is_rehash())
         {
-            self.visit_array(Phase::Old, migration.old(), &range, &mut visit_address);
+            self.visit_array(Phase::Old, migration.old(), &range, &mut visit);
         }
         if phase == Phase::Current {
-            self.visit_array(Phase::Current, &self.array, &range, &mut visit_address);
+            self.visit_array(Phase::Current, &self.array, &range, &mut visit);
             for (hash, address) in &self.stash {
                 if range.contains(&(hash >> POSITION_SHIFT)) {
-                    visit_address(*address);
+                    visit(*address);
                 }
             }
         }

@@ -88,6 +88,12 @@ impl<W: Write> FileWriter<W> {
         self.writer.count(volatile_len)
     }
 
+    /// The entries that come are in this database, of which the sizes were told already.
+    pub fn again(&mut self, db: usize) -> io::Result<()> {
+        self.writer.bytes(&[opcode::DATABASE])?;
+        self.writer.count(db)
+    }
+
     /// An entry.
     pub fn entry(&mut self, entry: EntryRef<'_>) -> Result<(), WriteError> {
         let any = Target { family: self.style.version.family(), version: None, compresses: true };

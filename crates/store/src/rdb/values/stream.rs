@@ -51,6 +51,9 @@ pub(in super::super) fn read<R: Read>(
         let group = stream.group_mut(&bytes).ok_or(RdbError::Corrupt("a group"))?;
         read_group(reader, number, group)?;
     }
+    if 5 <= number {
+        stream.know_nacks();
+    }
     if 4 <= number {
         read_producers(reader, &mut stream, rules.now_ms)?;
     }

@@ -92,6 +92,20 @@ pub struct Stream {
     entries_added: u64,
     /// Who sends entries by ids of their own, once somebody has.
     producers: Option<Node<Producers>>,
+    /// Whether an entry was ever given back.
+    knows_nacks: bool,
+}
+
+/// What a stream may have that older servers do not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Newness {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// Producers.
+    Producers,
+    /// Entries that were given back.
+    Nacks,
 }
 
 /// What is read where nothing is.
@@ -162,7 +176,13 @@ impl Stream {
             max_deleted_id: Id::MIN,
             entries_added: 0,
             producers: None,
+            knows_nacks: false,
         }
+    }
+
+    /// Entries may have been given back from now on.
+    pub fn know_nacks(&mut self) {
+        self.knows_nacks = true;
     }
 
     /// Who sends entries by ids of their own, to change it.
@@ -392,6 +412,15 @@ impl Stream {
     /// A group.
     pub fn group(&self, name: &[u8]) -> Option<&Group> {
         self.groups.get(name).map(|group| &**group)
+    }
+
+    /// What it may have that older servers do not know. O(1).
+    pub fn newness(&self) -> Newness {
+        match (self.knows_nacks, self.producers.is_some()) {
+            (true, _) => Newness::Nacks,
+            (false, true) => Newness::Producers,
+            (false, false) => Newness::Plain,
+        }
     }
 
     /// All groups by name.

@@ -1,0 +1,7 @@
+//! Snapshots: a cut in the format that Redis's own snapshots have, and the file that it becomes.
+
+pub mod file;
+pub mod writer;
+
+pub use file::SnapshotFile;
+pub use writer::{Origin, SnapshotWriter, oldest_version};
