@@ -21,7 +21,7 @@ use base::limits::JOURNAL_BYTES_WAITING_MAX;
 use base::lock::{Token, Wake};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, Ordering::Relaxed};
 
 /// What has changed and nobody has taken yet.
 #[derive(Default)]
@@ -44,8 +44,6 @@ pub struct Journal {
 #[derive(Default)]
 struct Log {
     bytes: Vec<u8>,
-    /// How many calls have appended them.
-    calls: usize,
     /// The database in which a reader of the log is at its end.
     db: Option<usize>,
 }
@@ -54,16 +52,13 @@ struct Log {
 #[derive(Default)]
 struct Reader {
     token: Mutex<Option<Token>>,
-    /// It sleeps until so many calls wait for it; 0: it is awake.
-    wanted: AtomicUsize,
+    is_asleep: AtomicBool,
 }
 
 /// A piece of the journal.
 #[derive(Default)]
 pub struct Piece {
     pub bytes: Vec<u8>,
-    /// How many calls have appended it.
-    pub calls: usize,
     /// How many bytes were appended up to its end.
     pub end: u64,
 }
@@ -144,7 +139,6 @@ impl Journal {
         let start = log.bytes.len();
         let db = log.db;
         log.db = Some(recorder.write(db, &mut log.bytes));
-        log.calls += 1;
         let end = self.end.load(Relaxed) + (log.bytes.len() - start) as u64;
         self.end.store(end, Relaxed);
         if JOURNAL_BYTES_WAITING_MAX < log.bytes.len() {
@@ -165,11 +159,7 @@ impl Journal {
     pub fn take(&self, spare: Vec<u8>) -> Piece {
         debug_assert!(spare.is_empty());
         let mut log = self.log.lock();
-        Piece {
-            bytes: std::mem::replace(&mut log.bytes, spare),
-            calls: std::mem::take(&mut log.calls),
-            end: self.end.load(Relaxed),
-        }
+        Piece { bytes: std::mem::replace(&mut log.bytes, spare), end: self.end.load(Relaxed) }
     }
 
     /// How many bytes wait to be taken.
@@ -177,42 +167,27 @@ impl Journal {
         self.log.lock().bytes.len()
     }
 
-    /// How many calls have appended what waits to be taken.
-    pub fn waiting_calls(&self) -> usize {
-        self.log.lock().calls
-    }
-
     /// From now on the reader of this token is woken when something was appended.
     pub fn set_reader(&self, token: Option<Token>) {
         *self.reader.token.lock() = token;
     }
 
-    /// To be asked by the reader before it sleeps until `calls` calls (at least one) wait for it: whether
-    /// fewer do.
-    pub fn may_sleep(&self, calls: usize) -> bool {
-        self.reader.wanted.store(calls, Ordering::SeqCst);
-        // Either they are seen here, or who has appended last sees the reader asleep.
-        let sleeps = self.waiting_calls() < calls;
-        if !sleeps {
-            self.wake_up();
+    /// To be asked by the reader before it sleeps: whether there is nothing to take.
+    pub fn may_sleep(&self) -> bool {
+        self.reader.is_asleep.store(true, Ordering::SeqCst);
+        // Either the bytes are seen here, or who has appended them sees the reader asleep.
+        let is_empty = self.waiting() == 0;
+        if !is_empty {
+            self.reader.is_asleep.store(false, Relaxed);
         }
-        sleeps
+        is_empty
     }
 
-    /// The reader is awake.
-    pub fn wake_up(&self) {
-        self.reader.wanted.store(0, Relaxed);
-    }
-
-    /// Wakes the reader if it sleeps, and enough waits for it.
+    /// Wakes the reader if it sleeps.
     pub(crate) fn wake_reader(&self, wake: &dyn Wake) {
         std::sync::atomic::fence(Ordering::SeqCst);
-        let wanted = &self.reader.wanted;
-        let calls = wanted.load(Relaxed);
-        if calls == 0 || (1 < calls && self.waiting_calls() < calls) {
-            return;
-        }
-        if wanted.swap(0, Relaxed) != 0 {
+        let asleep = &self.reader.is_asleep;
+        if asleep.load(Relaxed) && asleep.swap(false, Relaxed) {
             let token = *self.reader.token.lock();
             token.into_iter().for_each(|token| wake.wake(token));
         }

@@ -1,10 +1,7 @@
 //! The thread that writes the append-only file.
 //!
 //! With `appendfsync always` it takes whatever was appended while the last sync ran, writes and syncs that
-//! in one go, and tells the loops how far everything is safe: one sync for all who have written meanwhile. A
-//! sync costs much more than what it writes, so those who had their replies last time are waited for, as long
-//! as a sync takes: they write again at once if they are clients that ask one thing after the other. Else two
-//! groups of clients would form, each served by syncs of its own.
+//! in one go, and tells the loops how far everything is safe: one sync for all who have written meanwhile.
 //! Otherwise it gathers for a moment before it writes, so that a write to the system costs little per call.
 
 use super::{Order, SyncPolicy};
@@ -22,10 +19,6 @@ use std::time::Duration;
 
 /// How long changes gather before they are written, if nobody waits for them.
 const GATHERING: Duration = Duration::from_millis(2);
-
-/// How long clients that were just answered are waited for, at least and at most.
-const PATIENCE_MIN: Duration = Duration::from_micros(50);
-const PATIENCE_MAX: Duration = Duration::from_millis(2);
 
 /// How soon after a failure it is tried again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -51,8 +44,6 @@ struct Keeper<'s> {
     /// Up to where it was synced.
     synced: u64,
     synced_ns: u64,
-    /// How long the last sync took.
-    sync_took: Duration,
     /// The second that the last annotation names.
     annotated_s: u64,
     complained_ns: Option<u64>,
@@ -63,8 +54,6 @@ enum Next {
     Go,
     /// Sleeps for so long, or until something happens.
     Sleep(Option<Duration>),
-    /// Sleeps until so many calls wait, or for so long.
-    Await(usize, Duration),
     /// Sleeps for so long, whatever is appended meanwhile.
     Gather(Duration),
 }
@@ -83,7 +72,6 @@ pub fn run(server: &Arc<Server>) {
         written: 0,
         synced: 0,
         synced_ns: 0,
-        sync_took: Duration::ZERO,
         annotated_s: 0,
         complained_ns: None,
     };
@@ -101,16 +89,10 @@ pub fn run(server: &Arc<Server>) {
         match next {
             Next::Go => {}
             Next::Gather(duration) => std::thread::park_timeout(duration),
-            Next::Await(calls, duration) => {
-                if journal.may_sleep(calls) {
-                    std::thread::park_timeout(duration);
-                }
-            }
-            Next::Sleep(_) if !journal.may_sleep(1) => {}
+            Next::Sleep(_) if !journal.may_sleep() => {}
             Next::Sleep(None) => std::thread::park(),
             Next::Sleep(Some(duration)) => std::thread::park_timeout(duration),
         }
-        journal.wake_up();
     }
 }
 
@@ -164,12 +146,7 @@ impl Keeper<'_> {
         }
         self.succeed();
         match policy {
-            SyncPolicy::Always if has_written => {
-                // Those who were just answered, and those who have come meanwhile.
-                let calls = self.piece.calls + journal.waiting_calls();
-                let patience = self.sync_took.clamp(PATIENCE_MIN, PATIENCE_MAX);
-                if 1 < calls { Next::Await(calls, patience) } else { Next::Go }
-            }
+            SyncPolicy::Always if has_written => Next::Go,
             SyncPolicy::EverySecond if self.synced < self.written => {
                 let left = Duration::from_nanos(SYNC_PERIOD_NS.saturating_sub(since_sync_ns));
                 if has_written {
@@ -223,8 +200,6 @@ impl Keeper<'_> {
         since.store(now_ns.max(1), Relaxed);
         let outcome = writer.sync();
         since.store(0, Relaxed);
-        let done_ns = self.server.engine.clock().now_ns();
-        self.sync_took = Duration::from_nanos(done_ns.saturating_sub(now_ns));
         outcome?;
         self.synced_ns = now_ns;
         self.synced = self.written;
