@@ -210,6 +210,7 @@ pub enum CommandError {
     RankZero,
     ReplyTooLarge,
     SameObject,
+    RewriteInProgress,
     SaveFailed,
     ScanNoValues,
     ScoreNotANumber,
@@ -321,6 +322,9 @@ impl CommandError {
                 "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
             }
             Self::MigrateUnreachable => "IOERR error or timeout connecting to the client",
+            Self::RewriteInProgress => {
+                "ERR Background append only file rewriting already in progress"
+            }
             Self::SaveFailed => "ERR",
             Self::ShutdownFailed => "ERR Errors trying to SHUTDOWN. Check logs.",
             Self::BusyKey => "BUSYKEY Target key name already exists.",

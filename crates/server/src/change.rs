@@ -6,7 +6,7 @@ use crate::crash;
 use crate::host::ServerHost;
 use crate::limits::RESERVED_FILES;
 use crate::log;
-use crate::persistence::append_only::SyncPolicy;
+use crate::persistence::append_only::{self, SyncPolicy};
 use crate::sys;
 use crate::title;
 use engine::Engine;
@@ -30,6 +30,20 @@ impl ServerHost {
         let before = config.settings();
         let changes = config.set_many(pairs, caller)?;
         let after = config.settings();
+        let turns_on = changes.touches("appendonly")
+            && after.appendonly
+            && !engine.journal.is_on()
+            && !engine.loading.is_on();
+        let file = if turns_on { append_only::begin(self, &after).map(Some) } else { Ok(None) };
+        let file = match file {
+            Ok(file) => file,
+            Err(error) => {
+                log::warning(format_args!("Can't open the append-only file: {error}"));
+                config.roll_back(changes);
+                let reason = "Unable to turn on AOF. Check server logs.";
+                return Err(ConfigError::refused("appendonly", reason.into()));
+            }
+        };
         if let Err(refusal) = self.carry_out(&changes, &before, &after) {
             config.roll_back(changes);
             return Err(ConfigError::refused(refusal.setting, refusal.reason.into()));
@@ -40,6 +54,11 @@ impl ServerHost {
         engine.publish_settings(after.for_engine());
         if changes.touches("requirepass") {
             engine.acl.set_default_password(&after.requirepass);
+        }
+        if let Some(file) = file {
+            append_only::keep(engine, self, &after, file);
+        } else if engine.journal.is_on() && !after.appendonly {
+            append_only::let_go(engine, self);
         }
         let holds = after.appendonly && after.appendfsync == SyncPolicy::Always;
         self.publish(after);

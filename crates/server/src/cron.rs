@@ -4,8 +4,11 @@
 //! one at a time, only when they are free.
 
 use crate::clients::limits;
+use crate::log;
+use crate::persistence::append_only;
 use crate::server::Server;
 use base::lock::Token;
+use engine::data::Data;
 use engine::expiry::Care;
 use engine::latency::Event;
 use engine::pause::Paused;
@@ -44,6 +47,18 @@ const CARE_BURST: Duration = Duration::from_millis(1);
 /// How often every shard is looked after at least.
 const CARE_PERIOD: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether the append-only file is to be rewritten.
+const AOF_PERIOD: Duration = Duration::from_millis(100);
+
+/// How soon that is tried again after it has failed.
+const AOF_RETRY_PERIOD: Duration = Duration::from_secs(5);
+
+/// For how long a sync may go on before who would write waits.
+const SYNC_LATE_NS: u64 = 2_000_000_000;
+
+/// How long the thread waits at the gate before it looks again.
+const GATE_PAUSE: Duration = Duration::from_micros(100);
+
 /// What jobs work with.
 struct Cron<'s> {
     server: &'s Server,
@@ -66,6 +81,7 @@ const JOBS: &[Job] = &[
     |cron| cron.sample_rates(),
     |cron| cron.look_after_clients(),
     |cron| cron.look_after_clients_memory(),
+    |cron| cron.look_after_append_only(),
     |cron| cron.look_after_shards(),
 ];
 
@@ -146,6 +162,37 @@ impl<'s> Cron<'s> {
             engine.note_duration(&engine.settings(), Event::ExpireCycle, duration_ns);
         }
         care
+    }
+
+    /// The append-only file is rewritten when it has grown, or when that was put off; and who would write
+    /// waits while a sync does not come to its end.
+    fn look_after_append_only(&mut self) -> Duration {
+        let (engine, host) = (&self.server.engine, &self.server.host);
+        let (figures, settings) = (&host.append_only.figures, host.settings());
+        let since_ns = figures.sync_since_ns.load(Relaxed);
+        let now_ns = engine.clock().now_ns();
+        if since_ns != 0 && SYNC_LATE_NS < now_ns.saturating_sub(since_ns) {
+            engine.journal.set_congested(true);
+            figures.delayed_syncs.fetch_add(1, Relaxed);
+        }
+        let is_idle =
+            figures.rewrite_since_ms.load(Relaxed) == 0 && engine.cuts.present().is_none();
+        let has_failed = figures.has_rewrite_failed.load(Relaxed);
+        if !is_idle || !figures.is_on.load(Relaxed) {
+            return AOF_PERIOD;
+        }
+        let growth = figures.growth_percent(&settings);
+        if let Some(percent) = growth {
+            log::notice(format_args!("Starting automatic rewriting of AOF on {percent}% growth"));
+        }
+        if growth.is_some() || figures.is_rewrite_scheduled.load(Relaxed) {
+            let act = |data: &mut Data<'_>| append_only::rewrite(engine, data, host);
+            while self.executor.alone(&mut self.session, act).is_err() {
+                std::thread::park_timeout(GATE_PAUSE);
+            }
+        }
+        // Whatever was in the way may still be.
+        if has_failed { AOF_RETRY_PERIOD } else { AOF_PERIOD }
     }
 
     /// CLIENT PAUSE ends.

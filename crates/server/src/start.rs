@@ -9,7 +9,7 @@ use crate::host::{self, ServerHost, Started};
 use crate::inbox::{Inbox, Inboxes, as_wake};
 use crate::limits::{LOOPS_MAX, SHARDS_PER_LOOP, SPARE_THREADS_MAX};
 use crate::listeners::{ListenError, Listeners, Port};
-use crate::persistence::append_only::{Order, keeper};
+use crate::persistence::append_only::{Order, keeper, rewrite};
 use crate::reclaimer::{Reclaimer, Sink};
 use crate::server::{Home, Server};
 use crate::spares::{Spares, Wanted};
@@ -72,6 +72,7 @@ enum Part {
     Cron,
     Keeper,
     Reclaimer,
+    Rewriter,
     Watcher,
 }
 
@@ -122,6 +123,8 @@ impl Node {
     ) -> io::Result<()> {
         let server = Arc::clone(&self.server);
         self.spawn(Part::Keeper, move || keeper::run(&server))?;
+        let server = Arc::clone(&self.server);
+        self.spawn(Part::Rewriter, move || rewrite::run(&server))?;
         let reclaimer = Arc::clone(&self.reclaimer);
         self.spawn(Part::Reclaimer, move || reclaimer.run())?;
         for state in states {
@@ -169,6 +172,7 @@ impl Drop for Node {
                 Part::Cron => self.cron.stop(),
                 // Nobody is left who could append anything.
                 Part::Keeper => self.server.host.append_only.order(Order::Stop),
+                Part::Rewriter => self.server.host.append_only.jobs.stop(),
                 Part::Watcher => self.server.watcher.stop(),
                 Part::Reclaimer => {
                     // The watcher is gone, so no further worker comes; and they are the last who free anything.
@@ -220,8 +224,8 @@ fn build(
     }
     let inboxes = Arc::new(Inboxes::new(inboxes));
     let registry = Arc::new(Registry::new(Arc::clone(&inboxes)));
-    // One more than the workers: the periodic jobs.
-    let threads = workers_max + 1;
+    // Beside the workers: who writes bases, and the periodic jobs.
+    let threads = workers_max + 2;
     let statistics = Arc::new(Statistics::new(threads));
     let clock = MachineClock::new();
     let engine = Engine::new(Parts {

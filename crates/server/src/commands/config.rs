@@ -2,11 +2,13 @@
 
 use super::{host, reply_help};
 use crate::config::{Caller, ConfigError, table};
+use crate::persistence::append_only;
 use engine::acl;
 use engine::args;
 use engine::command::{Categories, Flags, Group, Outcome, Secrets};
 use engine::{Command, CommandError, Ctx, Reach};
 use resp::Argv;
+use std::sync::atomic::Ordering::Relaxed;
 
 const ROW: Command = Command {
     group: Group::Server,
@@ -108,7 +110,12 @@ fn set(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let caller = if ctx.session.is_local { Caller::Local } else { Caller::Remote };
     let refused =
         |error: ConfigError| CommandError::Outside(args::shown(error.to_string().as_bytes()));
-    host(ctx)?.change_config(ctx.engine, &pairs, caller).map_err(refused)?;
+    let host = host(ctx)?;
+    host.change_config(ctx.engine, &pairs, caller).map_err(refused)?;
+    if host.append_only.figures.is_rewrite_scheduled.load(Relaxed) {
+        // It was just switched on.
+        append_only::rewrite(ctx.engine, ctx.data, host);
+    }
     ctx.reply.ok();
     Ok(())
 }

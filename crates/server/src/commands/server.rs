@@ -4,6 +4,7 @@ use super::host;
 use crate::config::ShutdownWords;
 use crate::log;
 use crate::persistence;
+use crate::persistence::append_only::{self, Rewriting};
 use engine::args::{Args, is_word};
 use engine::command::{Categories, Flags, Group, Outcome};
 use engine::{Command, CommandError, Ctx, Reach};
@@ -13,6 +14,14 @@ use std::sync::atomic::Ordering::Relaxed;
 const ROW: Command = Command { group: Group::Server, ..Command::NEW };
 
 pub(crate) const COMMANDS: &[Command] = &[
+    Command {
+        name: "bgrewriteaof",
+        arity: 1,
+        flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::NO_ASYNC_LOADING),
+        reach: Reach::All,
+        run: bgrewriteaof,
+        ..ROW
+    },
     Command {
         name: "lastsave",
         arity: 1,
@@ -48,6 +57,19 @@ const SHUTDOWN: Command = Command {
     run: shutdown,
     ..ROW
 };
+
+/// `BGREWRITEAOF` → that the append-only file is being rewritten, or will be. O(1) here, O(data) behind.
+fn bgrewriteaof(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    let host = host(ctx)?;
+    match append_only::rewrite(ctx.engine, ctx.data, host) {
+        Rewriting::GoesOn => return Err(CommandError::RewriteInProgress),
+        Rewriting::Scheduled => {
+            ctx.reply.simple("Background append only file rewriting scheduled");
+        }
+        Rewriting::Started => ctx.reply.simple("Background append only file rewriting started"),
+    }
+    Ok(())
+}
 
 /// `LASTSAVE` → when the last snapshot was written, in Unix seconds. O(1).
 fn lastsave(ctx: &mut Ctx<'_, '_>) -> Outcome {

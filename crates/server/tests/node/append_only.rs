@@ -27,6 +27,8 @@ struct Faults {
 struct State {
     is_stopped: bool,
     is_full: bool,
+    /// The next sync fails, and those behind it succeed: as systems do that drop what they could not write.
+    fails_once: bool,
 }
 
 impl FaultyDisk {
@@ -84,6 +86,9 @@ impl Output for FaultyFile {
         let mut state = self.1.0.state.lock();
         while state.is_stopped {
             self.1.0.change.wait(&mut state);
+        }
+        if std::mem::take(&mut state.fails_once) {
+            return Err(ErrorKind::Other.into());
         }
         drop(state);
         self.0.sync()
@@ -229,3 +234,60 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
     assert_eq!(text.matches("INCR").count(), 2, "{text}");
     assert!(text.ends_with("*2\r\n$4\r\nINCR\r\n$3\r\nkey\r\n"), "{text}");
 }
+
+#[test]
+fn a_sync_that_failed_is_mended_by_a_new_base() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let node = node(folder.path(), &disk, "appendfsync always");
+    let [mut writer, mut other] = [(); 2].map(|()| Client::new(&node));
+    writer.ask(&[b"SET", b"key", b"1"], b"+OK\r\n");
+    disk.change(|state| state.fails_once = true);
+    // The reply comes when the change is in the new base.
+    writer.ask(&[b"SET", b"key", b"2"], b"+OK\r\n");
+    wait_until("the file is rewritten", || info(&mut other, "aof_rewrites") == "1");
+    wait_until("it is over", || info(&mut other, "aof_last_write_status") == "ok");
+    writer.ask(&[b"SET", b"key", b"3"], b"+OK\r\n");
+    drop(node);
+    let manifest =
+        std::fs::read_to_string(folder.path().join("appendonlydir/appendonly.aof.manifest"));
+    let expected = "file appendonly.aof.2.base.rdb seq 2 type b\n\
+        file appendonly.aof.2.incr.aof seq 2 type i\n";
+    assert_eq!(manifest.unwrap(), expected);
+}
+
+#[test]
+fn the_file_is_rewritten_and_switched_on_and_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let node = node(folder.path(), &disk, "auto-aof-rewrite-min-size 1mb");
+    let mut client = Client::new(&node);
+    client.ask(&[b"SET", b"key", b"1"], b"+OK\r\n");
+    client.ask(&[b"BGREWRITEAOF"], b"+Background append only file rewriting started\r\n");
+    wait_until("it is rewritten", || info(&mut client, "aof_rewrites") == "1");
+    let parts = || {
+        let path = folder.path().join("appendonlydir/appendonly.aof.manifest");
+        std::fs::read_to_string(path).unwrap().lines().count()
+    };
+    assert_eq!(parts(), 2, "the history is gone");
+    client.ask(&[b"CONFIG", b"SET", b"appendonly", b"no"], b"+OK\r\n");
+    assert_eq!(info(&mut client, "aof_enabled"), "0");
+    client.ask(&[b"WAITAOF", b"1", b"0", b"0"], WAIT_REFUSED);
+    client.ask(&[b"SET", b"key", b"2"], b"+OK\r\n");
+    client.ask(&[b"CONFIG", b"SET", b"appendonly", b"yes"], b"+OK\r\n");
+    assert_eq!(info(&mut client, "aof_enabled"), "1");
+    wait_until("there is a base", || info(&mut client, "aof_rewrites") == "2");
+    assert_eq!(parts(), 2);
+    // It has grown by more than its size.
+    let value = vec![b'v'; 100_000];
+    for _ in 0..12 {
+        client.ask(&[b"SET", b"long", &value], b"+OK\r\n");
+    }
+    wait_until("it is rewritten by itself", || info(&mut client, "aof_rewrites") == "3");
+    drop(node);
+    let path = folder.path().join("appendonlydir/appendonly.aof.4.base.rdb");
+    assert!(std::fs::read(path).unwrap().starts_with(b"REDIS"));
+}
+
+const WAIT_REFUSED: &[u8] =
+    b"-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.\r\n";

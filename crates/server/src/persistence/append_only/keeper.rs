@@ -4,11 +4,13 @@
 //! in one go, and tells the loops how far everything is safe: one sync for all who have written meanwhile.
 //! Otherwise it gathers for a moment before it writes, so that a write to the system costs little per call.
 
+use super::rewrite::Job;
 use super::{Order, SyncPolicy};
 use crate::config::Settings;
 use crate::config::value::os_reason;
 use crate::log;
 use crate::server::Server;
+use engine::cut::Cut;
 use engine::journal::Piece;
 use persist::aof::annotation;
 use persist::aof::writer::Writer;
@@ -34,9 +36,10 @@ const SPARE_BYTES_MAX: usize = 1 << 20;
 
 /// The thread's state.
 struct Keeper<'s> {
-    server: &'s Server,
+    server: &'s Arc<Server>,
     settings: Arc<Settings>,
     writer: Option<Box<Writer>>,
+    rewrite: Option<Rewrite>,
     /// Taken from the journal and not written yet.
     piece: Piece,
     /// Up to where the journal was written.
@@ -47,6 +50,14 @@ struct Keeper<'s> {
     /// The second that the last annotation names.
     annotated_s: u64,
     complained_ns: Option<u64>,
+}
+
+/// A rewrite that goes on.
+struct Rewrite {
+    cut: Arc<Cut>,
+    started_ms: u64,
+    /// All before the cut is in the increment before, and the base is being written.
+    has_begun: bool,
 }
 
 /// What the thread does next.
@@ -68,6 +79,7 @@ pub fn run(server: &Arc<Server>) {
         server,
         settings: server.host.settings(),
         writer: None,
+        rewrite: None,
         piece: Piece::default(),
         written: 0,
         synced: 0,
@@ -77,9 +89,14 @@ pub fn run(server: &Arc<Server>) {
     };
     loop {
         keeper.settings = server.host.settings();
+        if keeper.writer.is_some() && keeper.piece.bytes.is_empty() {
+            keeper.take();
+        }
+        // Behind that: an order for a place in the journal comes before what is appended there.
         let orders = std::mem::take(&mut *shared.orders.lock());
         for order in orders {
             if matches!(order, Order::Stop) {
+                keeper.give_up_rewrite();
                 return keeper.let_go();
             }
             keeper.obey(order);
@@ -101,13 +118,18 @@ impl Keeper<'_> {
         match order {
             Order::Keep(writer) => {
                 self.writer = Some(writer);
+                self.written = self.server.engine.journal.end();
                 self.show();
             }
-            Order::LetGo(done) => {
+            Order::LetGo => {
+                self.give_up_rewrite();
                 self.let_go();
-                // Who has asked may have gone.
-                let _ = done.send(());
             }
+            Order::Rewrite(cut) => {
+                let started_ms = cut.at_ms;
+                self.rewrite = Some(Rewrite { cut, started_ms, has_begun: false });
+            }
+            Order::BaseWritten(outcome) => self.finish_rewrite(outcome),
             Order::Stop => {}
         }
     }
@@ -120,11 +142,8 @@ impl Keeper<'_> {
         }
         let policy = self.settings.appendfsync;
         journal.hold_replies(policy == SyncPolicy::Always && self.syncs_now());
-        if self.piece.bytes.is_empty() {
-            self.take();
-        }
         let has_written = !self.piece.bytes.is_empty();
-        if has_written && let Err(error) = self.write() {
+        if let Err(error) = self.write() {
             self.fail("Error writing to the AOF file", &error);
             return Next::Gather(RETRY);
         }
@@ -186,12 +205,91 @@ impl Keeper<'_> {
                 self.annotated_s = now_s;
             }
         }
+        if let Some(rewrite) = &self.rewrite
+            && !rewrite.has_begun
+        {
+            let start = self.piece.end - self.piece.bytes.len() as u64;
+            let before = rewrite.cut.journal_end.saturating_sub(start);
+            let before = (before as usize).min(self.piece.bytes.len());
+            writer.write(&self.piece.bytes[..before])?;
+            self.written = start + before as u64;
+            self.piece.bytes.drain(..before);
+            self.begin_rewrite();
+        }
+        let Some(writer) = &mut self.writer else { return Ok(()) };
         writer.write(&self.piece.bytes)?;
-        self.written = self.piece.end;
+        self.written = self.piece.end.max(self.written);
         self.piece.bytes.clear();
         self.server.host.append_only.figures.waiting.store(0, Relaxed);
         self.show();
         Ok(())
+    }
+
+    /// Goes on in a new increment, and has the base before it written.
+    fn begin_rewrite(&mut self) {
+        let (Some(writer), Some(rewrite)) = (&mut self.writer, &mut self.rewrite) else { return };
+        // One that waits for its first base has begun already.
+        let begun = if writer.is_rewriting() { Ok(()) } else { writer.begin_rewrite() };
+        if let Err(error) = begun {
+            return self.fail_rewrite(&error);
+        }
+        rewrite.has_begun = true;
+        let job = Job { cut: Arc::clone(&rewrite.cut), place: writer.place().clone() };
+        self.server.host.append_only.jobs.give(job);
+    }
+
+    fn finish_rewrite(&mut self, outcome: io::Result<()>) {
+        let (Some(writer), Some(rewrite)) = (&mut self.writer, &self.rewrite) else { return };
+        let is_snapshot = self.settings.aof_use_rdb_preamble;
+        let history = match outcome.and_then(|()| writer.finish_rewrite(is_snapshot)) {
+            Ok(history) => history,
+            Err(error) => return self.fail_rewrite(&error),
+        };
+        for path in history {
+            // What stays is still named as history, and can be removed by hand.
+            if let Err(error) = self.server.host.disk.remove(&path) {
+                log::warning(format_args!(
+                    "Can't remove {}: {}",
+                    path.display(),
+                    os_reason(&error)
+                ));
+            }
+        }
+        if let Err(error) = writer.forget_history() {
+            log::warning(format_args!("Can't write the AOF manifest: {}", os_reason(&error)));
+        }
+        let figures = &self.server.host.append_only.figures;
+        let took_ms = self.server.engine.clock().wall_ms().saturating_sub(rewrite.started_ms);
+        figures.last_rewrite_s.store((took_ms / 1000) as i64, Relaxed);
+        figures.rewrites.fetch_add(1, Relaxed);
+        figures.rewrite_failures_in_a_row.store(0, Relaxed);
+        figures.has_rewrite_failed.store(false, Relaxed);
+        figures.rewrite_since_ms.store(0, Relaxed);
+        figures.base_len.store(writer.len(), Relaxed);
+        self.rewrite = None;
+        self.show();
+        log::notice(format_args!("Background AOF rewrite finished successfully"));
+    }
+
+    fn fail_rewrite(&mut self, error: &io::Error) {
+        let Some(rewrite) = self.rewrite.take() else { return };
+        self.server.engine.cuts.cancel(&rewrite.cut);
+        if let Some(writer) = &mut self.writer {
+            writer.abort_rewrite();
+        }
+        let figures = &self.server.host.append_only.figures;
+        figures.rewrite_failures_in_a_row.fetch_add(1, Relaxed);
+        figures.has_rewrite_failed.store(true, Relaxed);
+        figures.rewrite_since_ms.store(0, Relaxed);
+        let needs_base = self.writer.as_ref().is_some_and(|w| w.has_no_base() || w.is_in_doubt());
+        figures.is_rewrite_scheduled.store(needs_base, Relaxed);
+        log::warning(format_args!("Background AOF rewrite terminated: {}", os_reason(error)));
+    }
+
+    /// Stops a rewrite: nobody wants it any more.
+    fn give_up_rewrite(&mut self) {
+        // Who writes the base finds that the cut is cancelled.
+        self.fail_rewrite(&io::Error::other("the append-only file is closed"));
     }
 
     fn sync(&mut self, now_ns: u64) -> io::Result<()> {
@@ -256,6 +354,11 @@ impl Keeper<'_> {
             log::warning(format_args!("{what}: {reason}"));
         }
         self.server.engine.journal.set_failure(Some(&reason));
+        if self.writer.as_ref().is_some_and(|writer| writer.is_in_doubt()) && self.rewrite.is_none()
+        {
+            // Nothing else helps.
+            self.server.host.append_only.figures.is_rewrite_scheduled.store(true, Relaxed);
+        }
         self.server.host.append_only.figures.has_write_failed.store(true, Relaxed);
     }
 
@@ -271,7 +374,6 @@ impl Keeper<'_> {
     fn show(&self) {
         let Some(writer) = &self.writer else { return };
         let figures = &self.server.host.append_only.figures;
-        figures.base_len.store(writer.base_len(), Relaxed);
         figures.len.store(writer.len(), Relaxed);
     }
 }

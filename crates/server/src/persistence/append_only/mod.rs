@@ -5,18 +5,23 @@
 //! the journal's own marks, so nobody waits for the disk who serves clients.
 
 pub mod keeper;
+pub mod rewrite;
 
 use crate::config::Settings;
+use crate::host::ServerHost;
+use crate::log;
 use crate::server::Server;
 use engine::Engine;
+use engine::cut::{Cut, Purpose};
+use engine::data::Data;
 use parking_lot::Mutex;
 use persist::aof::Place;
 use persist::aof::writer::Writer;
 use persist::manifest::Manifest;
-use std::io;
+use rewrite::{Author, Jobs};
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::SyncSender;
 use std::thread::Thread;
 
 /// When what was written is forced to disk (`appendfsync`).
@@ -33,8 +38,12 @@ pub enum SyncPolicy {
 pub enum Order {
     /// Keep this file from now on: the journal is on, and begins with it.
     Keep(Box<Writer>),
-    /// Write and sync all that was appended up to now and let the file be. Then the sender is told.
-    LetGo(SyncSender<()>),
+    /// Write and sync all that was appended up to now and let the file be.
+    LetGo,
+    /// Write a new base, of this cut, and go on behind it.
+    Rewrite(Arc<Cut>),
+    /// The base was written, or not.
+    BaseWritten(io::Result<()>),
     /// The server ends: write and sync all.
     Stop,
 }
@@ -44,6 +53,8 @@ pub enum Order {
 pub struct AppendOnly {
     /// What INFO shows.
     pub figures: Figures,
+    /// What the thread that writes bases has to do.
+    pub jobs: Jobs,
     orders: Mutex<Vec<Order>>,
     thread: Mutex<Option<Thread>>,
 }
@@ -52,6 +63,7 @@ pub struct AppendOnly {
 #[derive(Debug)]
 pub struct Figures {
     pub is_on: AtomicBool,
+    /// How long all files were when the file was opened, or rewritten.
     pub base_len: AtomicU64,
     pub len: AtomicU64,
     /// Bytes that the keeper has taken and not written.
@@ -67,6 +79,7 @@ pub struct Figures {
     pub rewrite_since_ms: AtomicU64,
     /// How long the last took; -1: there was none.
     pub last_rewrite_s: AtomicI64,
+    /// It is to be rewritten as soon as nothing is in the way: that was asked for, or there is no base.
     pub is_rewrite_scheduled: AtomicBool,
 }
 
@@ -97,6 +110,17 @@ impl Figures {
     }
 }
 
+impl Figures {
+    /// By how many percent the file has grown since it was rewritten, if that is reason to do it again.
+    pub fn growth_percent(&self, settings: &Settings) -> Option<u64> {
+        let (base, len) = (self.base_len.load(Relaxed).max(1), self.len.load(Relaxed));
+        let percent = (len.saturating_sub(base) as u128 * 100 / u128::from(base)) as u64;
+        let threshold = settings.auto_aof_rewrite_percentage;
+        let is_reason = threshold != 0 && settings.auto_aof_rewrite_min_bytes < len;
+        (is_reason && threshold <= percent).then_some(percent)
+    }
+}
+
 impl AppendOnly {
     /// The settings have changed.
     pub fn look_at_settings(&self) {
@@ -112,30 +136,93 @@ impl AppendOnly {
     }
 }
 
-/// Begins to keep the append-only file, at the start: what was loaded of it, or a new one. To be called before
-/// anything can change.
+/// Begins to keep the append-only file, at the start: what was loaded of it, or a new one with a base of all
+/// data. To be called before clients can change anything.
 ///
 /// # Errors
 /// As the disk says.
 pub fn open(server: &Server, settings: &Settings, loaded: Option<Manifest>) -> io::Result<()> {
-    let (disk, place) = (Arc::clone(&server.host.disk), place(settings));
+    let place = place(settings);
     let writer = match loaded {
-        Some(manifest) => Writer::open(disk, place, manifest)?,
+        Some(manifest) => Writer::open(Arc::clone(&server.host.disk), place, manifest)?,
         None => {
-            let mut writer = Writer::begin(Arc::clone(&disk), place.clone(), Manifest::default())?;
-            let mut base = disk.create(&place.new_base())?;
-            base.sync()?;
-            drop(base);
+            let mut writer = begin(&server.host, settings)?;
+            let mut author = Author::new(server);
+            let cut = author.take_cut();
+            author.write_base(&cut, &place)?;
+            let name = place.part(&writer.manifest().next_base(&place.name, true).name);
+            log::notice(format_args!("Creating AOF base file {} on server start", name.display()));
             writer.finish_rewrite(true)?;
             writer
         }
     };
-    let journal = &server.engine.journal;
-    journal.hold_replies(settings.appendfsync == SyncPolicy::Always);
-    server.engine.set_journaled(true);
-    server.host.append_only.figures.is_on.store(true, Relaxed);
-    server.host.append_only.order(Order::Keep(Box::new(writer)));
+    keep(&server.engine, &server.host, settings, writer);
     Ok(())
+}
+
+/// Begins an append-only file that has no base yet.
+///
+/// # Errors
+/// As the disk says, or the manifest that is there is none.
+pub fn begin(host: &ServerHost, settings: &Settings) -> io::Result<Writer> {
+    let place = place(settings);
+    let manifest = match host.disk.open(&place.manifest()) {
+        Ok(mut file) => {
+            let mut text = Vec::new();
+            file.read_to_end(&mut text)?;
+            Manifest::parse(&text).map_err(io::Error::other)?
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Manifest::default(),
+        Err(error) => return Err(error),
+    };
+    Writer::begin(Arc::clone(&host.disk), place, manifest)
+}
+
+/// From now on every change goes to the append-only file; behind the gate, or before anything can change.
+pub fn keep(engine: &Engine, host: &ServerHost, settings: &Settings, writer: Writer) {
+    let figures = &host.append_only.figures;
+    figures.is_on.store(true, Relaxed);
+    figures.base_len.store(writer.len(), Relaxed);
+    figures.len.store(writer.len(), Relaxed);
+    figures.is_rewrite_scheduled.store(writer.has_no_base(), Relaxed);
+    engine.journal.hold_replies(settings.appendfsync == SyncPolicy::Always);
+    engine.set_journaled(true);
+    host.append_only.order(Order::Keep(Box::new(writer)));
+}
+
+/// From now on nothing goes to the append-only file; behind the gate.
+pub fn let_go(engine: &Engine, host: &ServerHost) {
+    engine.set_journaled(false);
+    host.append_only.figures.is_on.store(false, Relaxed);
+    host.append_only.figures.is_rewrite_scheduled.store(false, Relaxed);
+    host.append_only.order(Order::LetGo);
+}
+
+/// What became of the wish to rewrite the append-only file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rewriting {
+    /// It is being rewritten already.
+    GoesOn,
+    /// It will be, when nothing is in the way any more.
+    Scheduled,
+    Started,
+}
+
+/// Has the append-only file rewritten; the caller stands alone behind the gate.
+pub fn rewrite(engine: &Engine, data: &mut Data<'_>, host: &ServerHost) -> Rewriting {
+    let figures = &host.append_only.figures;
+    if figures.rewrite_since_ms.load(Relaxed) != 0 {
+        return Rewriting::GoesOn;
+    }
+    let Ok(cut) = engine.begin_cut(data, Purpose::Journal) else {
+        figures.is_rewrite_scheduled.store(true, Relaxed);
+        return Rewriting::Scheduled;
+    };
+    figures.is_rewrite_scheduled.store(false, Relaxed);
+    figures.rewrite_since_ms.store(cut.at_ms, Relaxed);
+    host.append_only.order(Order::Rewrite(cut));
+    log::notice(format_args!("Background append only file rewriting started"));
+    Rewriting::Started
 }
 
 /// Where the settings have the append-only file.
