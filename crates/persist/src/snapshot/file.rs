@@ -16,7 +16,7 @@ pub struct SnapshotFile {
 }
 
 /// A file that goes away with this.
-struct Temporary {
+pub(super) struct Temporary {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     is_kept: bool,
@@ -35,7 +35,7 @@ impl SnapshotFile {
         cut: &Cut,
     ) -> Result<Self, WriteError> {
         let output = disk.create(&temporary)?;
-        let temporary = Temporary { disk, path: temporary, is_kept: false };
+        let temporary = Temporary::new(disk, temporary);
         let writer = SnapshotWriter::new(output, style, origin, cut)?;
         Ok(Self { temporary, writer })
     }
@@ -58,7 +58,7 @@ impl SnapshotFile {
         let mut output = writer.finish()?;
         output.sync()?;
         let len = output.len()?;
-        temporary.is_kept = true;
+        temporary.keep();
         Ok(len)
     }
 
@@ -73,9 +73,19 @@ impl SnapshotFile {
         let len = output.len()?;
         drop(output);
         temporary.disk.rename(&temporary.path, path)?;
-        temporary.is_kept = true;
+        temporary.keep();
         temporary.disk.sync_folder(path.parent().unwrap_or_else(|| Path::new("")))?;
         Ok(len)
+    }
+}
+
+impl Temporary {
+    pub(super) fn new(disk: Arc<dyn Disk>, path: PathBuf) -> Self {
+        Self { disk, path, is_kept: false }
+    }
+
+    pub(super) fn keep(&mut self) {
+        self.is_kept = true;
     }
 }
 

@@ -150,9 +150,10 @@ pub fn open(server: &Server, settings: &Settings, loaded: Option<Manifest>) -> i
             let mut author = Author::new(server);
             let cut = author.take_cut();
             author.write_base(&cut, &place)?;
-            let name = place.part(&writer.manifest().next_base(&place.name, true).name);
+            let is_snapshot = settings.aof_use_rdb_preamble;
+            let name = place.part(&writer.manifest().next_base(&place.name, is_snapshot).name);
             log::notice(format_args!("Creating AOF base file {} on server start", name.display()));
-            writer.finish_rewrite(true)?;
+            writer.finish_rewrite(is_snapshot)?;
             writer
         }
     };

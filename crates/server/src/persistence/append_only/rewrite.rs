@@ -7,7 +7,7 @@ use engine::cut::{Cut, CutWalk, Purpose, Step};
 use engine::{Executor, Session};
 use parking_lot::Mutex;
 use persist::aof::Place;
-use persist::snapshot::{Origin, SnapshotFile, oldest_version};
+use persist::snapshot::{CommandsFile, Origin, SnapshotFile, oldest_version};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -124,17 +124,21 @@ impl<'s> Author<'s> {
 
     fn write(&mut self, cut: &Arc<Cut>, place: &Place) -> io::Result<()> {
         let settings = self.server.host.settings();
+        let disk = Arc::clone(&self.server.host.disk);
+        if !settings.aof_use_rdb_preamble {
+            let mut target = self.server.engine.settings().dump_target();
+            target.version = settings.rdb_version;
+            let mut file = CommandsFile::create(disk, place.new_base(), target, cut)?;
+            self.walk(cut, |fetched| file.write(fetched))?;
+            return if cut.is_cancelled() { Err(cancelled()) } else { file.finish().map(drop) };
+        }
         let version = settings.rdb_version.unwrap_or_else(|| oldest_version(cut, settings.dialect));
         let style = style(&settings, cut, version);
         let origin = Origin { dialect: settings.dialect, is_journal_base: true };
-        let disk = Arc::clone(&self.server.host.disk);
         let mut file =
             SnapshotFile::create(disk, place.new_base(), style, origin, cut).map_err(plain)?;
         self.walk(cut, |fetched| file.write(fetched).map_err(plain))?;
-        if cut.is_cancelled() {
-            return Err(io::Error::other("it was cancelled"));
-        }
-        file.finish().map(drop)
+        if cut.is_cancelled() { Err(cancelled()) } else { file.finish().map(drop) }
     }
 
     /// Hands everything that a cut holds to `write`.
@@ -177,6 +181,10 @@ fn style(settings: &Settings, cut: &Cut, version: Version) -> Style {
         has_checksum: settings.rdbchecksum,
         clocks,
     }
+}
+
+fn cancelled() -> io::Error {
+    io::Error::other("it was cancelled")
 }
 
 fn plain(error: WriteError) -> io::Error {
