@@ -9,6 +9,7 @@ use super::{Order, SyncPolicy};
 use crate::config::Settings;
 use crate::config::value::os_reason;
 use crate::log;
+use crate::persistence::append_only;
 use crate::server::Server;
 use engine::cut::Cut;
 use engine::journal::Piece;
@@ -40,6 +41,8 @@ struct Keeper<'s> {
     settings: Arc<Settings>,
     writer: Option<Box<Writer>>,
     rewrite: Option<Rewrite>,
+    /// The file is switched off, and only its base is wanted.
+    is_alone: bool,
     /// Taken from the journal and not written yet.
     piece: Piece,
     /// Up to where the journal was written.
@@ -80,6 +83,7 @@ pub fn run(server: &Arc<Server>) {
         settings: server.host.settings(),
         writer: None,
         rewrite: None,
+        is_alone: false,
         piece: Piece::default(),
         written: 0,
         synced: 0,
@@ -117,6 +121,7 @@ impl Keeper<'_> {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Keep(writer) => {
+                self.give_up_rewrite();
                 self.writer = Some(writer);
                 self.written = self.server.engine.journal.end();
                 self.show();
@@ -128,8 +133,17 @@ impl Keeper<'_> {
             Order::Rewrite(cut) => {
                 let started_ms = cut.at_ms;
                 self.rewrite = Some(Rewrite { cut, started_ms, has_begun: false });
+                if self.writer.is_none() {
+                    self.begin_alone();
+                }
             }
-            Order::BaseWritten(outcome) => self.finish_rewrite(outcome),
+            Order::BaseWritten(cut, outcome) => {
+                // One that was given up may come late.
+                let is_wanted = |rewrite: &Rewrite| Arc::ptr_eq(&rewrite.cut, &cut);
+                if self.rewrite.as_ref().is_some_and(is_wanted) {
+                    self.finish_rewrite(outcome);
+                }
+            }
             Order::Stop => {}
         }
     }
@@ -141,7 +155,8 @@ impl Keeper<'_> {
             return Next::Sleep(None);
         }
         let policy = self.settings.appendfsync;
-        journal.hold_replies(policy == SyncPolicy::Always && self.syncs_now());
+        let is_always = policy == SyncPolicy::Always && !self.is_alone;
+        journal.hold_replies(is_always && self.syncs_now());
         let has_written = !self.piece.bytes.is_empty();
         if let Err(error) = self.write() {
             self.fail("Error writing to the AOF file", &error);
@@ -225,6 +240,24 @@ impl Keeper<'_> {
         Ok(())
     }
 
+    /// Has a base written though the append-only file is switched off, as BGREWRITEAOF may ask for.
+    fn begin_alone(&mut self) {
+        match append_only::begin(&self.server.host, &self.settings) {
+            Ok(writer) => {
+                self.writer = Some(Box::new(writer));
+                self.is_alone = true;
+            }
+            Err(error) => self.fail_rewrite(&error),
+        }
+    }
+
+    /// The base is written, or is not: the file is let be again if it is switched off.
+    fn end_alone(&mut self) {
+        if std::mem::take(&mut self.is_alone) {
+            self.writer = None;
+        }
+    }
+
     /// Goes on in a new increment, and has the base before it written.
     fn begin_rewrite(&mut self) {
         let (Some(writer), Some(rewrite)) = (&mut self.writer, &mut self.rewrite) else { return };
@@ -268,6 +301,7 @@ impl Keeper<'_> {
         figures.base_len.store(writer.len(), Relaxed);
         self.rewrite = None;
         self.show();
+        self.end_alone();
         log::notice(format_args!("Background AOF rewrite finished successfully"));
     }
 
@@ -283,6 +317,7 @@ impl Keeper<'_> {
         figures.rewrite_since_ms.store(0, Relaxed);
         let needs_base = self.writer.as_ref().is_some_and(|w| w.has_no_base() || w.is_in_doubt());
         figures.is_rewrite_scheduled.store(needs_base, Relaxed);
+        self.end_alone();
         log::warning(format_args!("Background AOF rewrite terminated: {}", os_reason(error)));
     }
 

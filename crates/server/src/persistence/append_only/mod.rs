@@ -42,8 +42,8 @@ pub enum Order {
     LetGo,
     /// Write a new base, of this cut, and go on behind it.
     Rewrite(Arc<Cut>),
-    /// The base was written, or not.
-    BaseWritten(io::Result<()>),
+    /// The base of this cut was written, or not.
+    BaseWritten(Arc<Cut>, io::Result<()>),
     /// The server ends: write and sync all.
     Stop,
 }

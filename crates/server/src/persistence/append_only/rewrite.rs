@@ -69,7 +69,7 @@ pub fn run(server: &Server) {
             Some(Job { cut, place }) => {
                 let outcome = author.write_base(&cut, &place);
                 base::memory::flush();
-                server.host.append_only.order(Order::BaseWritten(outcome));
+                server.host.append_only.order(Order::BaseWritten(cut, outcome));
             }
             None => std::thread::park(),
         }
