@@ -105,6 +105,12 @@ pub(super) const DOCS: &[Doc] = &[
     },
     Doc { name: "acl|whoami", summary: "Tells the name of this connection's user.", ..Doc::NEW },
     Doc {
+        name: "bgrewriteaof",
+        summary: "Rewrites the append-only file in the background.",
+        complexity: "O(1) for the call, O(N) behind it for N keys.",
+        ..Doc::NEW
+    },
+    Doc {
         name: "command",
         summary: "Tells the facts about all commands.",
         complexity: "O(N) in the commands",
