@@ -42,6 +42,8 @@ pub struct Data<'e> {
     pub db: usize,
     /// Wall clock in milliseconds, fixed once the locks were held.
     pub now_ms: u64,
+    /// What times that are given as so many seconds count from.
+    pub(crate) from_ms: u64,
     /// The access clock of a new entry, and what a use leaves in it if it is a time.
     pub access_clock: u32,
     /// How uses are counted, when access clocks hold frequencies.
@@ -58,6 +60,8 @@ pub struct Data<'e> {
     /// The calls of a journal are made once more: they were all allowed, and no key's time is up until it is
     /// done, since a key that went is recorded like any other change.
     pub(crate) is_replaying: bool,
+    /// A call that was made once more and refused: why.
+    pub(crate) refusal: Option<Vec<u8>>,
     /// What stands for the present call in the journal.
     pub(crate) recorder: Recorder,
     /// Changes of the present call: 0 means that nothing follows from it.
@@ -86,6 +90,7 @@ impl<'e> Data<'e> {
         Self {
             db: 0,
             now_ms: 0,
+            from_ms: 0,
             access_clock: 0,
             frequency: None,
             is_no_touch: false,
@@ -94,6 +99,7 @@ impl<'e> Data<'e> {
             statistics,
             is_memory_short: false,
             is_replaying: false,
+            refusal: None,
             recorder: Recorder::default(),
             changes: 0,
             notices,

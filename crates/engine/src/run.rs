@@ -280,6 +280,11 @@ impl<'e> Executor<'e> {
         }
     }
 
+    /// Why the last call was refused that was made once more. What was served is consumed up to it.
+    pub fn take_refusal(&mut self) -> Option<Vec<u8>> {
+        self.data.refusal.take()
+    }
+
     /// Monotonic time of the last call's end, in nanoseconds.
     pub fn tick_ns(&self) -> u64 {
         self.tick_ns
@@ -297,7 +302,11 @@ impl<'e> Executor<'e> {
         for request in &batch.requests {
             let argv = batch.argv(request, input, parser);
             let (entry, hash) = self.row_of(request, argv);
-            match self.run_request(session, entry, hash, argv, reply) {
+            let flow = self.run_request(session, entry, hash, argv, reply);
+            if self.data.is_replaying && self.is_refused(session, &flow) {
+                return Some(Served::Closing);
+            }
+            match flow {
                 Flow::Blocked { until } => {
                     *consumed = request.end;
                     return Some(Served::Blocked { until });
@@ -310,6 +319,16 @@ impl<'e> Executor<'e> {
             }
         }
         None
+    }
+
+    /// Whether a call that was made once more has not done what it did.
+    #[cold]
+    fn is_refused(&mut self, session: &Session, flow: &Flow) -> bool {
+        // What changes data neither waits for others nor ends a connection.
+        if matches!(flow, Flow::Blocked { .. }) || session.is_closing {
+            self.data.refusal = Some(b"it waits, or ends its connection".to_vec());
+        }
+        self.data.refusal.is_some()
     }
 
     #[inline]
@@ -401,20 +420,10 @@ impl<'e> Executor<'e> {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
         }
-        if let Err(error) = admit::loading(self.engine, &self.settings, entry)
-            .and_then(|()| admit::journal(self.engine, session, entry))
+        if !self.data.is_replaying
+            && let Some(flow) = self.hold_back(session, entry, reply)
         {
-            self.refuse(session, Some(entry), error, reply);
-            return Flow::Done;
-        }
-        if admit::is_paused(self.engine, session, entry) && self.engine.pause.wait(session.token) {
-            self.withdraw(session);
-            return Flow::Suspended { retry_at: None };
-        }
-        let is_held_up = self.engine.journal.is_congested() || self.engine.cuts.holds_writers();
-        if is_held_up && admit::may_be_held_up(session, entry) {
-            self.withdraw(session);
-            return Flow::Suspended { retry_at: Some(self.tick_ns + HELD_UP_RETRY_NS) };
+            return flow;
         }
         if let Some(transaction) = &mut session.transaction
             && !entry.row.flags.has(Flags::UNQUEUED)
@@ -434,6 +443,32 @@ impl<'e> Executor<'e> {
         };
         self.keys = keys;
         flow
+    }
+
+    /// Refuses a call that the state of the server does not allow, or lets it wait.
+    #[inline]
+    fn hold_back(
+        &mut self,
+        session: &mut Session,
+        entry: &'static Entry,
+        reply: &mut Reply,
+    ) -> Option<Flow> {
+        if let Err(error) = admit::loading(self.engine, &self.settings, entry)
+            .and_then(|()| admit::journal(self.engine, session, entry))
+        {
+            self.refuse(session, Some(entry), error, reply);
+            return Some(Flow::Done);
+        }
+        if admit::is_paused(self.engine, session, entry) && self.engine.pause.wait(session.token) {
+            self.withdraw(session);
+            return Some(Flow::Suspended { retry_at: None });
+        }
+        let is_held_up = self.engine.journal.is_congested() || self.engine.cuts.holds_writers();
+        if is_held_up && admit::may_be_held_up(session, entry) {
+            self.withdraw(session);
+            return Some(Flow::Suspended { retry_at: Some(self.tick_ns + HELD_UP_RETRY_NS) });
+        }
+        None
     }
 
     /// `None`: the call needs other locks than it was thought to, and nothing has come of it.
@@ -515,6 +550,9 @@ impl<'e> Executor<'e> {
     /// Admits a call, with the rights that its user has now.
     #[inline]
     fn admit(&mut self, session: &mut Session, entry: &'static Entry, argv: Argv<'_>) -> Outcome {
+        if self.data.is_replaying {
+            return admit::arity(entry, argv);
+        }
         if session.acl_generation != self.acl_generation {
             self.engine.acl.refresh(session);
         }
@@ -594,12 +632,15 @@ impl<'e> Executor<'e> {
     #[inline]
     fn begin_call(&mut self, session: &Session) {
         let mut now_ms = self.wall_ms;
-        for (_, shard) in &mut self.data.guards {
-            now_ms = shard.data.observe_ms(now_ms);
+        if !self.data.is_replaying {
+            for (_, shard) in &mut self.data.guards {
+                now_ms = shard.data.observe_ms(now_ms);
+            }
         }
         self.data.now_ms = now_ms;
         self.data.frequency = self.settings.frequency(&self.engine.keyspace.moments, now_ms);
         let used_ms = if self.data.is_replaying { self.engine.clock().wall_ms() } else { now_ms };
+        self.data.from_ms = used_ms;
         self.data.access_clock =
             self.data.frequency.map_or_else(|| access_clock(used_ms), Frequency::fresh);
         self.data.db = session.db;
@@ -788,6 +829,9 @@ impl<'e> Executor<'e> {
         };
         self.engine.errors.count(&error.code());
         reply.error(&error.line());
+        if self.data.is_replaying {
+            self.data.refusal = Some(error.line().into());
+        }
         if let Some(transaction) = &mut session.transaction {
             transaction.is_doomed = true;
         }
@@ -1005,4 +1049,14 @@ fn answer_error(ctx: &mut Ctx<'_, '_>, error: &CommandError, position: resp::Pos
     ctx.reply.truncate(position);
     ctx.reply.error(&error.line());
     ctx.engine.errors.count(&error.code());
+    if ctx.data.is_replaying && counts_as_refused(ctx, error) {
+        ctx.data.refusal = Some(error.line().into());
+    }
+}
+
+/// Whether a call that was made once more should not have failed. A script may fail as it did before, and so
+/// may the calls in it: older servers have recorded scripts instead of what they did.
+fn counts_as_refused(ctx: &Ctx<'_, '_>, error: &CommandError) -> bool {
+    let is_script = ctx.origin == Origin::Script || matches!(ctx.entry.row.reach, Reach::Script(_));
+    !is_script || *error == CommandError::NoScript
 }

@@ -128,7 +128,9 @@ impl<'s> Cron<'s> {
         let clock = self.server.engine.clock();
         let shards = self.server.engine.keyspace.locks().len();
         let is_paused = self.server.engine.pause.paused() != Paused::Nothing;
-        let expires = !is_paused && self.server.host.expires_actively();
+        // What is loaded may still be about keys whose time is up.
+        let is_loading = self.server.engine.loading.is_on();
+        let expires = !is_paused && !is_loading && self.server.host.expires_actively();
         let started_ns = clock.now_ns();
         loop {
             let care = self.look_after_shard(expires);

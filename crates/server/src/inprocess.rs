@@ -12,6 +12,7 @@ use crate::host::{self, ServerHost, Started};
 use crate::inbox::{Inboxes, as_wake};
 use crate::limits::SHARDS_PER_LOOP;
 use crate::reclaimer::Reclaimer;
+use crate::replay::replay;
 use crate::statistics::Statistics;
 use crate::users;
 use crate::worker::turn::request_limits;
@@ -169,30 +170,21 @@ impl InProcess {
 
     /// Makes the calls of a journal once more.
     ///
+    /// # Errors
+    /// Why one of them was refused.
+    ///
     /// # Panics
     /// When more than [`THREADS`] threads call at the same time.
-    pub fn replay(&self, journal: &[u8]) -> Vec<u8> {
+    pub fn replay(&self, journal: &[u8]) -> Result<(), String> {
         let slot = self.free.lock().pop().expect("no more threads call than there are numbers");
         let mut caller = self.connect();
-        caller.session.is_authenticated = true;
         let mut executor = Executor::replaying(&self.engine, &self.host, slot);
-        let mut reply = Reply::new();
-        let settings = self.host.settings();
-        let limits = |session: &Session| request_limits(session, &settings);
-        let Caller { session, parser, .. } = &mut caller;
-        let mut done = 0;
-        loop {
-            let progress = executor.serve(session, parser, limits, &journal[done..], &mut reply);
-            done += progress.consumed;
-            if !matches!(progress.state, Served::More) {
-                break;
-            }
-        }
+        let replayed = replay(&mut executor, &mut caller.session, journal);
         executor.end_session(&mut caller.session);
         drop(executor);
         self.free.lock().push(slot);
         self.host.registry.remove(caller.session.id);
-        reply.to_vec()
+        replayed.map_err(|refused| format!("at {}: {}", refused.offset, refused.reason))
     }
 
     /// The engine inside.

@@ -17,6 +17,7 @@ pub mod change;
 pub mod commands;
 pub mod host;
 pub mod persistence;
+mod replay;
 pub mod server;
 pub mod shutdown;
 pub mod statistics;

@@ -4,7 +4,7 @@ use base::clock::Clock;
 use server::clock::MachineClock;
 use server::config::apply::{self, Detached};
 use server::config::{Config, Invocation, LoadError, Machine, Sources, command_line, dialect};
-use server::persistence::{append_only, check, load};
+use server::persistence::{check, load};
 use server::signals::SignalThread;
 use server::start::{Node, Options};
 use server::sys::title::TitleArea;
@@ -90,10 +90,6 @@ fn serve(mut config: Config) -> Result<(), String> {
         .map_err(|error| format!("Can't wait for signals: {error}"))?;
     process::announce_start(&notes);
     load::load(node.server(), &settings).map_err(|error| error.to_string())?;
-    if settings.appendonly {
-        append_only::open(node.server(), &settings, None)
-            .map_err(|error| format!("Can't open the append-only file: {error}"))?;
-    }
     process::announce(&settings, node.port());
     process::wait_for_end(node);
     drop(signals);

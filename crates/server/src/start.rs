@@ -224,7 +224,7 @@ fn build(
     }
     let inboxes = Arc::new(Inboxes::new(inboxes));
     let registry = Arc::new(Registry::new(Arc::clone(&inboxes)));
-    // Beside the workers: who writes bases, and the periodic jobs.
+    // Beside the workers: who replays at the start and writes bases later, and the periodic jobs.
     let threads = workers_max + 2;
     let statistics = Arc::new(Statistics::new(threads));
     let clock = MachineClock::new();

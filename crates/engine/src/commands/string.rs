@@ -310,10 +310,10 @@ fn getex(ctx: &mut Ctx<'_, '_>) -> Outcome {
         time = Some(option);
     }
     let key = ctx.key(1);
-    let now_ms = ctx.data.now_ms;
+    let (now_ms, from_ms) = (ctx.data.now_ms, ctx.data.from_ms);
     let differences = ctx.settings.dialect.differences();
     let parse = |time: Option<(TimeForm, &[u8])>| {
-        time.map(|time| deadline::deadline(time, now_ms, "getex")).transpose()
+        time.map(|time| deadline::deadline(time, from_ms, "getex")).transpose()
     };
     if differences.getex_checks_time_first {
         parse(time)?;
@@ -600,7 +600,7 @@ fn replace(ctx: &mut Ctx<'_, '_>, key: Key<'_>, value: &[u8]) {
 
 fn set_volatile(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) -> Outcome {
     let key = ctx.key(1);
-    let deadline = deadline::deadline((form, ctx.argv.at(2)), ctx.data.now_ms, command)?;
+    let deadline = deadline::deadline((form, ctx.argv.at(2)), ctx.data.from_ms, command)?;
     ctx.data.write(key);
     ctx.data.set_string(key, ctx.argv.at(3), Some(deadline));
     ctx.data.changed(key, events::SET);
@@ -712,7 +712,7 @@ impl<'a> SetOptions<'a> {
         ctx: &Ctx<'_, '_>,
         command: &'static str,
     ) -> Result<Option<u64>, CommandError> {
-        self.time.map(|time| deadline::deadline(time, ctx.data.now_ms, command)).transpose()
+        self.time.map(|time| deadline::deadline(time, ctx.data.from_ms, command)).transpose()
     }
 }
 

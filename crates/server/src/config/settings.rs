@@ -161,6 +161,7 @@ pub struct Settings {
     pub rdbchecksum: bool,
     /// What must be able to read snapshots; `None`: the oldest that can hold the data.
     pub rdb_version: Option<Version>,
+    pub aof_load_truncated: bool,
     pub no_appendfsync_on_rewrite: bool,
     pub rdbcompression: bool,
     pub save: Vec<SavePoint>,
@@ -308,6 +309,7 @@ impl Settings {
             dbfilename: OsString::from_vec(read.text("dbfilename").to_vec()).into(),
             rdb_version: read.word("rdb-version").parse().ok().and_then(Version::known),
             rdbchecksum: read.flag("rdbchecksum"),
+            aof_load_truncated: read.flag("aof-load-truncated"),
             no_appendfsync_on_rewrite: read.flag("no-appendfsync-on-rewrite"),
             rdbcompression: read.flag("rdbcompression"),
             save: read.save_points("save"),

@@ -7,6 +7,7 @@ mod client;
 mod clients_memory;
 mod commands;
 mod eviction;
+mod journals;
 mod migrate;
 mod monitors;
 mod program;

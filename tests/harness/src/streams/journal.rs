@@ -79,12 +79,12 @@ enum Reader {
 }
 
 impl Reader {
-    /// Replays a journal from an empty keyspace; the replies, and where its outcome can be seen.
-    fn read(&self, journal: &[u8]) -> Result<(Vec<Frame>, Side), String> {
+    /// Replays a journal from an empty keyspace; what was refused of it, and where its outcome can be seen.
+    fn read(&self, journal: &[u8]) -> Result<(Option<String>, Side), String> {
         let Self::Server(port, _) = self else {
             let node = node()?;
-            let replies = frames(&node.server.replay(journal));
-            return Ok((replies, Side::new(target_of(node)?)?));
+            let refused = node.server.replay(journal).err();
+            return Ok((refused, Side::new(target_of(node)?)?));
         };
         let mut side = Side::new(Box::new(SocketTarget::new(*port)?))?;
         side.admin.call(&["FLUSHALL"])?;
@@ -97,7 +97,7 @@ impl Reader {
                 other => return Err(format!("{other:?} instead of a reply")),
             }
         }
-        Ok((replies, side))
+        Ok((error_in(&replies), side))
     }
 }
 
@@ -157,8 +157,8 @@ fn replay(reader: &Reader, protocol: Protocol, calls: &[Call]) -> Result<Option<
     // What is past its deadline goes, and that is recorded too.
     let ours_digest = ours.digest()?;
     let journal = first.server.engine().journal.take(Vec::new()).bytes;
-    let (replies, mut theirs) = reader.read(&journal)?;
-    if let Some(error) = error_in(&replies) {
+    let (refused, mut theirs) = reader.read(&journal)?;
+    if let Some(error) = refused {
         let theirs = format!("{error} (from the journal)\n{}", shown(&journal));
         return Ok(Some(Mismatch { index: None, ours: String::new(), theirs }));
     }

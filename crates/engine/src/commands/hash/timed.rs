@@ -47,18 +47,18 @@ pub(super) fn hgetdel(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `HGETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST] FIELDS numfields field …` → the values,
 /// null for those that are missing. O(fields).
 pub(super) fn hgetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
-    let (key, now_ms) = (ctx.key(1), ctx.data.now_ms);
+    let (key, now_ms, from_ms) = (ctx.key(1), ctx.data.now_ms, ctx.data.from_ms);
     let command = ("hgetex", ctx.settings.dialect);
     let (deadline, persists, fields) = if command.1.differences().finds_fields_first {
         let Found { fields, options } = Found::find(ctx.argv, 2, 1)?;
         let options = GetOptions::parse(options)?;
         ctx.data.read_as::<LargeHash>(key)?;
-        let parse = |(form, time)| fields::deadline(form, time, now_ms, command);
+        let parse = |(form, time)| fields::deadline(form, time, from_ms, command);
         (options.time.map(parse).transpose()?, options.persists, fields)
     } else {
         ctx.data.read_as::<LargeHash>(key)?;
         let mut args = Args::new(ctx.argv, 2);
-        let deadline = take_deadline(&mut args, now_ms, command)?;
+        let deadline = take_deadline(&mut args, from_ms, command)?;
         let persists = deadline.is_none() && args.take("persist");
         (deadline, persists, FieldList::parse(ctx, args, CommandError::FieldCount)?)
     };
@@ -104,7 +104,7 @@ pub(super) fn hgetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// or is not (FXX). O(fields).
 pub(super) fn hsetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let (key, argv, now_ms) = (ctx.key(1), ctx.argv, ctx.data.now_ms);
-    let options = SetOptions::parse(ctx, now_ms)?;
+    let options = SetOptions::parse(ctx)?;
     let limits = ctx.settings.types.hash;
     if !options.is_allowed(ctx)? {
         ctx.reply.integer(0);
@@ -146,14 +146,14 @@ pub(super) fn hsetex(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// Takes an `EX seconds`-like option if one is next.
 fn take_deadline(
     args: &mut Args<'_>,
-    now_ms: u64,
+    from_ms: u64,
     command: (&'static str, Dialect),
 ) -> Result<Option<u64>, CommandError> {
     let Some((_, form)) = TIMES.into_iter().find(|(word, _)| args.take(word)) else {
         return Ok(None);
     };
     let time = args.next().ok_or(CommandError::ExpireTimeMissing)?;
-    fields::deadline(form, time, now_ms, command).map(Some)
+    fields::deadline(form, time, from_ms, command).map(Some)
 }
 
 /// The options of HGETEX, as Valkey reads them.
@@ -192,12 +192,12 @@ struct SetOptions {
 }
 
 impl SetOptions {
-    fn parse(ctx: &mut Ctx<'_, '_>, now_ms: u64) -> Result<Self, CommandError> {
+    fn parse(ctx: &mut Ctx<'_, '_>) -> Result<Self, CommandError> {
         let dialect = ctx.settings.dialect;
         if dialect.differences().finds_fields_first {
-            return Self::parse_valkey(ctx, now_ms);
+            return Self::parse_valkey(ctx);
         }
-        let mut options = Self::default();
+        let (mut options, from_ms) = (Self::default(), ctx.data.from_ms);
         let mut args = Args::new(ctx.argv, 2);
         while let Some(word) = args.peek() {
             let is_time = TIMES.iter().any(|(name, _)| args::is_word(word, name));
@@ -206,7 +206,7 @@ impl SetOptions {
                 if options.ttl.is_some() {
                     return Err(CommandError::HsetexTimeExclusive);
                 }
-                options.ttl = match take_deadline(&mut args, now_ms, ("hsetex", dialect))? {
+                options.ttl = match take_deadline(&mut args, from_ms, ("hsetex", dialect))? {
                     Some(deadline) => Some(Ttl::At(deadline)),
                     None => args.next().map(|_| Ttl::Keep),
                 };
@@ -239,7 +239,7 @@ impl SetOptions {
         Err(CommandError::FieldsArgumentMissing)
     }
 
-    fn parse_valkey(ctx: &mut Ctx<'_, '_>, now_ms: u64) -> Result<Self, CommandError> {
+    fn parse_valkey(ctx: &mut Ctx<'_, '_>) -> Result<Self, CommandError> {
         let Found { fields, options: mut args } = Found::find(ctx.argv, 2, 2)?;
         let mut options = Self { first: fields.first(), ..Self::default() };
         let mut time = None;
@@ -260,7 +260,7 @@ impl SetOptions {
         ctx.data.look_as::<LargeHash>(ctx.key(1))?;
         if let Some((form, time)) = time {
             let command = ("hsetex", ctx.settings.dialect);
-            options.ttl = Some(Ttl::At(fields::deadline(form, time, now_ms, command)?));
+            options.ttl = Some(Ttl::At(fields::deadline(form, time, ctx.data.from_ms, command)?));
         }
         Ok(options)
     }

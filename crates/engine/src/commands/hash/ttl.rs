@@ -92,8 +92,8 @@ pub(super) fn hpersist(ctx: &mut Ctx<'_, '_>) -> Outcome {
 
 fn expire(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) -> Outcome {
     let (key, now_ms) = (ctx.key(1), ctx.data.now_ms);
-    let (argv, dialect) = (ctx.argv, ctx.settings.dialect);
-    let deadline = || fields::deadline(form, argv.at(2), now_ms, (command, dialect));
+    let (argv, dialect, from_ms) = (ctx.argv, ctx.settings.dialect, ctx.data.from_ms);
+    let deadline = || fields::deadline(form, argv.at(2), from_ms, (command, dialect));
     let (conditions, fields, deadline) = if dialect.differences().finds_fields_first {
         let Found { fields, options } = Found::find(argv, 3, 1)?;
         let read = (Conditions::parse(options)?, fields, deadline()?);

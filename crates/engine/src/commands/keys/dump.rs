@@ -34,7 +34,7 @@ pub(super) fn dump(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// what DUMP gave. O(value).
 pub(super) fn restore(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let options = options(ctx)?;
-    let (key, now_ms) = (ctx.key(1), ctx.data.now_ms);
+    let (key, now_ms, from_ms) = (ctx.key(1), ctx.data.now_ms, ctx.data.from_ms);
     let is_there = ctx.data.exists(key);
     if is_there && !options.replaces {
         return Err(CommandError::BusyKey);
@@ -52,7 +52,7 @@ pub(super) fn restore(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let deadline = match (ttl, options.is_absolute) {
         (0, _) => None,
         (_, true) => Some(ttl),
-        (_, false) => Some(ttl.saturating_add(now_ms).min(i64::MAX as u64)),
+        (_, false) => Some(ttl.saturating_add(from_ms).min(i64::MAX as u64)),
     };
     if is_there {
         ctx.data.remove(key);
@@ -64,7 +64,7 @@ pub(super) fn restore(ctx: &mut Ctx<'_, '_>) -> Outcome {
         }
     } else {
         let Options { idle_seconds, frequency, .. } = options;
-        let clock = loading::access_clock(ctx.data.frequency, now_ms, idle_seconds, frequency);
+        let clock = loading::access_clock(ctx.data.frequency, from_ms, idle_seconds, frequency);
         ctx.data.put(key.hash, value.into_entry(key.bytes, deadline, clock));
         ctx.data.changed(key, events::RESTORE);
         let deadline = deadline.unwrap_or(0).to_string();

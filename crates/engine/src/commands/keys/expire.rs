@@ -64,7 +64,7 @@ fn set_deadline(ctx: &mut Ctx<'_, '_>, form: TimeForm, command: &'static str) ->
     let conditions = Conditions::parse(Args::new(ctx.argv, 3))?;
     let time = args::integer(ctx.argv.at(2))?;
     let now_ms = ctx.data.now_ms;
-    let deadline = deadline::absolute_ms(form, time, now_ms)
+    let deadline = deadline::absolute_ms(form, time, ctx.data.from_ms)
         .ok_or(CommandError::ExpireTimeInvalid(command))?;
     let key = ctx.key(1);
     let is_allowed = match ctx.data.write(key) {

@@ -10,7 +10,7 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Keep journal files that are no longer needed.")
         .hidden()
         .kept(),
-    flag("aof-load-truncated", "yes").doc("Load a journal whose end is missing.").kept(),
+    flag("aof-load-truncated", "yes").doc("Load a journal whose end is missing."),
     flag("aof-rewrite-incremental-fsync", "yes")
         .doc("Sync in small steps while rewriting the journal.")
         .kept(),

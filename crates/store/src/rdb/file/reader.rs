@@ -76,6 +76,11 @@ impl<R: Read> FileReader<R> {
         self.reader.offset()
     }
 
+    /// What was taken from the source and comes behind what was read.
+    pub fn unread(&mut self) -> &[u8] {
+        self.reader.source().unread()
+    }
+
     /// The next record.
     pub fn record(&mut self) -> Result<Record, RdbError> {
         let mut head = Head::default();

@@ -28,6 +28,11 @@ impl<R: Read> SummedSource<R> {
         Self { source, buffer, start: 0, end: 0, summed: 0, checksum: 0 }
     }
 
+    /// What was taken from the source and not asked for.
+    pub fn unread(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
     /// The checksum of all that was asked for.
     pub fn checksum(&mut self) -> u64 {
         self.checksum = crc64(self.checksum, &self.buffer[self.summed..self.start]);
