@@ -41,7 +41,8 @@ class Server:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                     connection.sendall(b"PING\r\n")
                     # With a password the answer is an error, which is an answer.
-                    if connection.recv(64):
+                    answer = connection.recv(64)
+                    if answer and not answer.startswith(b"-LOADING"):
                         return
             except OSError:
                 time.sleep(0.01)
