@@ -14,6 +14,10 @@ const SAMPLES_MAX: usize = 160;
 /// What can take long.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Event {
+    /// A sync of the append-only file that replies wait for.
+    AofSync,
+    /// A write to the append-only file.
+    AofWrite,
     /// A call of a command that may well be slow.
     Command,
     /// Making room where memory is short.
@@ -28,6 +32,8 @@ impl Event {
     /// The name that clients know.
     pub fn name(self) -> &'static str {
         match self {
+            Self::AofSync => "aof-fsync-always",
+            Self::AofWrite => "aof-write",
             Self::Command => "command",
             Self::EvictionCycle => "eviction-cycle",
             Self::ExpireCycle => "expire-cycle",

@@ -43,6 +43,11 @@ const NOTHING_HAPPENED: &str = "No latency spike was observed.\n";
 
 fn advice(event: Event, settings: &Settings) -> Vec<String> {
     match event {
+        Event::AofSync | Event::AofWrite => vec![
+            "The disk of the append-only file is slow or busy: look who else uses it. Only replies that wait for it \
+             take longer, and with 'appendfsync everysec' none do."
+                .to_owned(),
+        ],
         Event::Command => command_advice(settings),
         Event::EvictionCycle => vec![
             "Memory was short and much of it had to be freed at once. That follows when maxmemory \

@@ -295,3 +295,21 @@ fn the_file_is_rewritten_and_switched_on_and_off() {
 
 const WAIT_REFUSED: &[u8] =
     b"-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.\r\n";
+
+#[test]
+fn who_would_write_waits_while_a_sync_does_not_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let node = node(folder.path(), &disk, "appendfsync everysec");
+    let [mut writer, mut other] = [(); 2].map(|()| Client::new(&node));
+    writer.ask(&[b"SET", b"key", b"1"], b"+OK\r\n");
+    disk.change(|state| state.is_stopped = true);
+    // Two seconds are what may be lost, so after that nothing is added.
+    other.ask(&[b"SET", b"other", b"1"], b"+OK\r\n");
+    wait_until("a sync is late", || info(&mut other, "aof_delayed_fsync") != "0");
+    writer.send(&crate::client::request(&[b"SET", b"key", b"2"]));
+    expect_silence(&mut writer);
+    other.ask(&[b"GET", b"key"], b"$1\r\n1\r\n");
+    disk.change(|state| state.is_stopped = false);
+    writer.expect(b"+OK\r\n");
+}

@@ -13,6 +13,7 @@ use crate::persistence::append_only;
 use crate::server::Server;
 use engine::cut::Cut;
 use engine::journal::Piece;
+use engine::latency::Event;
 use persist::aof::annotation;
 use persist::aof::writer::Writer;
 use std::io;
@@ -232,12 +233,20 @@ impl Keeper<'_> {
             self.begin_rewrite();
         }
         let Some(writer) = &mut self.writer else { return Ok(()) };
+        let started_ns = self.server.engine.clock().now_ns();
         writer.write(&self.piece.bytes)?;
+        self.note_duration(Event::AofWrite, started_ns);
         self.written = self.piece.end.max(self.written);
         self.piece.bytes.clear();
         self.server.host.append_only.figures.waiting.store(0, Relaxed);
         self.show();
         Ok(())
+    }
+
+    fn note_duration(&self, event: Event, since_ns: u64) {
+        let engine = &self.server.engine;
+        let duration_ns = engine.clock().now_ns().saturating_sub(since_ns);
+        engine.note_duration(&engine.settings(), event, duration_ns);
     }
 
     /// Has a base written though the append-only file is switched off, as BGREWRITEAOF may ask for.
@@ -333,6 +342,9 @@ impl Keeper<'_> {
         since.store(now_ns.max(1), Relaxed);
         let outcome = writer.sync();
         since.store(0, Relaxed);
+        if self.settings.appendfsync == SyncPolicy::Always {
+            self.note_duration(Event::AofSync, now_ns);
+        }
         outcome?;
         self.synced_ns = now_ns;
         self.synced = self.written;
