@@ -5,7 +5,8 @@
 //! the generator and the network stack limit too, but the processor time that the server spends on
 //! an operation. `pause` measures what other clients feel while one is heavy, `loops` what a
 //! second event loop costs, `hits` what eviction keeps, `bigvalues` what others wait while a large
-//! value goes, `expiry` how late and at what cost keys expire, and `plot` draws a result again.
+//! value goes, `expiry` how late and at what cost keys expire, `sync` what the append-only file costs,
+//! and `plot` draws a result again.
 
 mod big_values;
 mod client;
@@ -20,6 +21,7 @@ mod plot;
 mod server;
 mod speed;
 mod subscribers;
+mod sync;
 mod workload;
 
 use std::path::PathBuf;
@@ -59,6 +61,8 @@ enum Mode {
     Pause(Pause),
     /// Draw the figures of a JSON file again.
     Plot(Plot),
+    /// What the append-only file costs, by when it is synced.
+    Sync(Compare),
 }
 
 #[derive(Args, Default)]
@@ -188,6 +192,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         }
         Some(Mode::Pause(options)) => pauses(options),
         Some(Mode::Plot(options)) => plot::draw(&Document::read(&options.from)?, &options.to),
+        Some(Mode::Sync(options)) => syncs(options),
     }
 }
 
@@ -317,6 +322,23 @@ fn loops(options: &Compare) -> Outcome {
     options.plot.as_ref().map_or(Ok(()), |path| plot::draw(&document, path))
 }
 
+fn syncs(options: &Compare) -> Outcome {
+    let programs = options.servers.programs()?;
+    let pin = options.pin.clone().unwrap_or_else(|| "0".to_owned());
+    let last_core = (cores() - 1).min(1).to_string();
+    let pin_generator = options.pin_generator.clone().unwrap_or(last_core);
+    let generator = Generator::build(Some(pin_generator.clone()))?;
+    let (divisor, rounds) = options.size();
+    println!("servers on core {pin}, generator on core {pin_generator}; medians of {rounds}");
+    sync::run(&sync::Plan {
+        programs: &programs,
+        generator: &generator,
+        pin: &pin,
+        rounds,
+        divisor,
+    })
+}
+
 fn pauses(options: &Pause) -> Outcome {
     let programs = options.servers.programs()?;
     let generator = Generator::build(None)?.in_background();
@@ -330,6 +352,7 @@ fn pauses(options: &Pause) -> Outcome {
                     pin: options.pin.clone(),
                     io_threads: Some(io_threads),
                     enables_debug: true,
+                    ..Setup::default()
                 },
             });
         }

@@ -72,6 +72,8 @@ pub(crate) struct Setup {
     pub(crate) pin: Option<String>,
     pub(crate) io_threads: Option<usize>,
     pub(crate) enables_debug: bool,
+    /// When the append-only file is synced; without, there is none.
+    pub(crate) appendfsync: Option<&'static str>,
 }
 
 /// A running process with a folder and a port of its own.
@@ -92,7 +94,11 @@ impl Server {
         let port = free_port().map_err(fail)?;
         let log = File::create(folder.path().join("log")).map_err(fail)?;
         let mut command = pinned(&program.path, setup.pin.as_deref(), Priority::Normal);
-        command.args(["--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
+        command.args(["--port", &port.to_string(), "--save", ""]);
+        match setup.appendfsync {
+            None => command.args(["--appendonly", "no"]),
+            Some(policy) => command.args(["--appendonly", "yes", "--appendfsync", policy]),
+        };
         command.args(["--daemonize", "no", "--protected-mode", "no"]);
         if let Some(threads) = setup.io_threads {
             command.args(["--io-threads", &threads.to_string()]);

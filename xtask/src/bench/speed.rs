@@ -132,16 +132,18 @@ fn run_one(plan: &Plan<'_>, server: &Server, workload: &Workload) -> Outcome<Fig
     })
 }
 
+/// The median; the mean of the two in the middle of an even number.
+pub(super) fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        len if len % 2 == 1 => values[len / 2],
+        len => (values[len / 2 - 1] + values[len / 2]) / 2.0,
+    }
+}
+
 fn median(rounds: &[Figures]) -> Figures {
-    let of = |figure: fn(&Figures) -> f64| {
-        let mut values: Vec<f64> = rounds.iter().map(figure).collect();
-        values.sort_unstable_by(f64::total_cmp);
-        match values.len() {
-            0 => f64::NAN,
-            len if len % 2 == 1 => values[len / 2],
-            len => (values[len / 2 - 1] + values[len / 2]) / 2.0,
-        }
-    };
+    let of = |figure: fn(&Figures) -> f64| middle(rounds.iter().map(figure).collect());
     Figures {
         ops_per_second: of(|one| one.ops_per_second),
         p50_ms: of(|one| one.p50_ms),
