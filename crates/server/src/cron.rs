@@ -175,6 +175,8 @@ impl<'s> Cron<'s> {
         let now_ns = engine.clock().now_ns();
         if since_ns != 0 && SYNC_LATE_NS < now_ns.saturating_sub(since_ns) {
             engine.journal.set_congested(true);
+            // The sync may have come to its end just now: then the keeper has to say so.
+            host.append_only.look_at_settings();
             figures.delayed_syncs.fetch_add(1, Relaxed);
         }
         let is_idle =

@@ -6,7 +6,7 @@ use parking_lot::{Condvar, Mutex};
 use persist::disk::{Disk, Input, MachineDisk, Output};
 use server::config::{Config, Dialect, Machine};
 use server::listeners::Port;
-use server::persistence::append_only;
+use server::persistence::{append_only, load};
 use server::start::{Node, Options};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
@@ -118,12 +118,20 @@ impl Drop for Running {
     }
 }
 
+/// A node that keeps a new file.
 fn node(folder: &Path, disk: &FaultyDisk, more: &str) -> Running {
+    let node = started(folder, disk, more);
+    let settings = node.server().host.settings();
+    append_only::open(node.server(), &settings, None).unwrap();
+    node
+}
+
+/// A node that has not opened its file.
+fn started(folder: &Path, disk: &FaultyDisk, more: &str) -> Running {
     let machine = Machine { cores: 2, memory_bytes: 1 << 30 };
     let text =
         format!("save \"\"\nbind 127.0.0.1\nappendonly yes\ndir \"{}\"\n{more}", folder.display());
     let config = Config::from_text(text.as_bytes(), Dialect::Redis, machine).unwrap();
-    let settings = config.settings();
     let options = Options {
         disk: Arc::new(disk.clone()),
         port: Port::Any,
@@ -131,8 +139,14 @@ fn node(folder: &Path, disk: &FaultyDisk, more: &str) -> Running {
         ..Options::default()
     };
     let node = Node::start(config, options).unwrap();
-    append_only::open(node.server(), &settings, None).unwrap();
     Running(Some(node), disk.clone())
+}
+
+/// The digest of all data.
+fn digest(node: &Node) -> Vec<u8> {
+    let mut client = Client::new(node);
+    client.send(&crate::client::request(&[b"DEBUG", b"DIGEST"]));
+    client.read_line()
 }
 
 /// Nothing comes for a while.
@@ -161,7 +175,11 @@ fn with_always_nobody_hears_of_what_is_not_on_disk() {
     let node = node(folder.path(), &disk, "appendfsync always");
     let [mut writer, mut reader, mut other, mut subscriber] = [(); 4].map(|()| Client::new(&node));
     writer.ask(&[b"SET", b"key", b"old"], b"+OK\r\n");
-    other.ask(&[b"SET", b"elsewhere", b"1"], b"+OK\r\n");
+    let keyspace = &node.server().engine.keyspace;
+    let shard = |key: &str| keyspace.shard_index(keyspace.hash(key.as_bytes()));
+    let keys = (0..).map(|number| format!("elsewhere:{number}"));
+    let elsewhere = keys.into_iter().find(|key| shard(key) != shard("key")).unwrap();
+    other.ask(&[b"SET", elsewhere.as_bytes(), b"1"], b"+OK\r\n");
     subscriber.send(b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
     subscriber.expect(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
 
@@ -176,7 +194,7 @@ fn with_always_nobody_hears_of_what_is_not_on_disk() {
     reader.send(&crate::client::request(&[b"GET", b"key"]));
     expect_silence(&mut reader);
     other.ping();
-    other.ask(&[b"GET", b"elsewhere"], b"$1\r\n1\r\n");
+    other.ask(&[b"GET", elsewhere.as_bytes()], b"$1\r\n1\r\n");
     // What it asks next waits with what it has asked.
     reader.send(&crate::client::request(&[b"PING"]));
     expect_silence(&mut reader);
@@ -312,4 +330,48 @@ fn who_would_write_waits_while_a_sync_does_not_end() {
     other.ask(&[b"GET", b"key"], b"$1\r\n1\r\n");
     disk.change(|state| state.is_stopped = false);
     writer.expect(b"+OK\r\n");
+}
+
+#[test]
+fn what_was_written_while_the_file_was_rewritten_is_there_once() {
+    const WRITERS: usize = 4;
+    const CALLS: usize = 600;
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let node = node(folder.path(), &disk, "enable-debug-command yes");
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let mut client = Client::new(&node);
+            scope.spawn(move || {
+                for call in 0..CALLS {
+                    // Twice the same would be seen.
+                    let key = format!("key:{}", (call * 7 + writer) % 100);
+                    let requests = [
+                        crate::client::request(&[b"INCR", key.as_bytes()]),
+                        crate::client::request(&[b"RPUSH", b"list", key.as_bytes()]),
+                        crate::client::request(&[b"HINCRBY", b"hash", key.as_bytes(), b"1"]),
+                    ];
+                    client.send(&requests.concat());
+                    (0..3).for_each(|_| drop(client.read_line()));
+                }
+            });
+        }
+        let mut client = Client::new(&node);
+        for _ in 0..20 {
+            client.send(&crate::client::request(&[b"BGREWRITEAOF"]));
+            client.read_line();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let mut client = Client::new(&node);
+    wait_until("no rewrite goes on", || info(&mut client, "aof_rewrite_in_progress") == "0");
+    assert_ne!(info(&mut client, "aof_rewrites"), "0");
+    let total = (WRITERS * CALLS).to_string();
+    client.ask(&[b"LLEN", b"list"], format!(":{total}\r\n").as_bytes());
+    let expected = digest(&node);
+    drop(node);
+    let again = started(folder.path(), &disk, "enable-debug-command yes");
+    let settings = again.server().host.settings();
+    load::load(again.server(), &settings).unwrap();
+    assert_eq!(digest(&again), expected);
 }

@@ -124,7 +124,9 @@ impl Keeper<'_> {
             Order::Keep(writer) => {
                 self.give_up_rewrite();
                 self.writer = Some(writer);
-                self.written = self.server.engine.journal.end();
+                // More may have been appended since the journal is on.
+                self.written = self.server.engine.journal.safe();
+                self.synced = self.written;
                 self.show();
             }
             Order::LetGo => {
@@ -180,6 +182,9 @@ impl Keeper<'_> {
             self.release(self.written);
         }
         self.succeed();
+        if self.rewrite.as_ref().is_some_and(|rewrite| !rewrite.has_begun) {
+            return Next::Go;
+        }
         match policy {
             SyncPolicy::Always if has_written => Next::Go,
             SyncPolicy::EverySecond if self.synced < self.written => {
@@ -223,6 +228,8 @@ impl Keeper<'_> {
         }
         if let Some(rewrite) = &self.rewrite
             && !rewrite.has_begun
+            // Else a part of what comes before the cut was not even taken.
+            && rewrite.cut.journal_end <= self.piece.end
         {
             let start = self.piece.end - self.piece.bytes.len() as u64;
             let before = rewrite.cut.journal_end.saturating_sub(start);
@@ -317,6 +324,11 @@ impl Keeper<'_> {
     fn fail_rewrite(&mut self, error: &io::Error) {
         let Some(rewrite) = self.rewrite.take() else { return };
         self.server.engine.cuts.cancel(&rewrite.cut);
+        if !rewrite.has_begun {
+            // Somebody has to walk it to its end.
+            let place = append_only::place(&self.settings);
+            self.server.host.append_only.jobs.give(Job { cut: rewrite.cut, place });
+        }
         if let Some(writer) = &mut self.writer {
             writer.abort_rewrite();
         }

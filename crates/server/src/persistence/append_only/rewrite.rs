@@ -8,6 +8,7 @@ use engine::{Executor, Session};
 use parking_lot::Mutex;
 use persist::aof::Place;
 use persist::snapshot::{CommandsFile, Origin, SnapshotFile, oldest_version};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,10 +27,10 @@ pub struct Job {
     pub place: Place,
 }
 
-/// What the thread has to do: at most one job.
+/// What the thread has to do. A cut that was given up is a job as well: it is walked to its end.
 #[derive(Default)]
 pub struct Jobs {
-    next: Mutex<Option<Job>>,
+    waiting: Mutex<VecDeque<Job>>,
     is_stopping: AtomicBool,
     thread: Mutex<Option<Thread>>,
 }
@@ -37,7 +38,7 @@ pub struct Jobs {
 impl Jobs {
     /// Has a base written. The keeper is told how that went.
     pub fn give(&self, job: Job) {
-        *self.next.lock() = Some(job);
+        self.waiting.lock().push_back(job);
         self.wake();
     }
 
@@ -64,7 +65,7 @@ pub fn run(server: &Server) {
     *jobs.thread.lock() = Some(std::thread::current());
     let mut author = Author::new(server);
     while !jobs.is_stopping() {
-        let job = jobs.next.lock().take();
+        let job = jobs.waiting.lock().pop_front();
         match job {
             Some(Job { cut, place }) => {
                 let outcome = author.write_base(&cut, &place);
