@@ -1,6 +1,7 @@
 //! `ochre-benchmark` as a child process, and what it reports.
 
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 
 use serde::Deserialize;
 
@@ -31,6 +32,17 @@ pub(crate) struct Latency {
     pub(crate) p999: f64,
 }
 
+/// A load that goes on until this is dropped.
+pub(crate) struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails only if it has ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Generator {
     /// Builds it as it is shipped.
     ///
@@ -48,6 +60,17 @@ impl Generator {
     /// Yields the processor to everything else that wants it.
     pub(crate) fn in_background(self) -> Self {
         Self { priority: Priority::Background, ..self }
+    }
+
+    /// Runs with these arguments until what is returned is dropped.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub(crate) fn spawn(&self, port: u16, arguments: &[&str]) -> Outcome<Running> {
+        let mut command = pinned(&self.path, self.pin.as_deref(), self.priority);
+        command.args(["-p", &port.to_string(), "--json"]).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().map(Running).map_err(|error| format!("ochre-benchmark: {error}"))
     }
 
     /// Runs to the end with these arguments.

@@ -5,7 +5,7 @@
 //! the generator and the network stack limit too, but the processor time that the server spends on
 //! an operation. `pause` measures what other clients feel while one is heavy, `loops` what a
 //! second event loop costs, `hits` what eviction keeps, `bigvalues` what others wait while a large
-//! value goes, `expiry` how late and at what cost keys expire, `sync` what the append-only file costs,
+//! value goes, `expiry` how late and at what cost keys expire, `sync` what the append-only file costs, `saves` what a snapshot costs others,
 //! and `plot` draws a result again.
 
 mod big_values;
@@ -18,6 +18,7 @@ mod machine;
 mod memory;
 mod pause;
 mod plot;
+mod saves;
 mod server;
 mod speed;
 mod subscribers;
@@ -61,6 +62,8 @@ enum Mode {
     Pause(Pause),
     /// Draw the figures of a JSON file again.
     Plot(Plot),
+    /// What BGSAVE costs others, under writes at full speed.
+    Saves(Saves),
     /// What the append-only file costs, by when it is synced.
     Sync(Compare),
 }
@@ -148,6 +151,18 @@ struct BigValues {
 }
 
 #[derive(Args)]
+struct Saves {
+    #[command(flatten)]
+    servers: Servers,
+    /// Keys in the data set, of 100 bytes each.
+    #[arg(long, default_value_t = 3_000_000)]
+    keys: u64,
+    /// Draw memory and waits there.
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+}
+
+#[derive(Args)]
 struct Expiry {
     #[command(flatten)]
     servers: Servers,
@@ -192,6 +207,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         }
         Some(Mode::Pause(options)) => pauses(options),
         Some(Mode::Plot(options)) => plot::draw(&Document::read(&options.from)?, &options.to),
+        Some(Mode::Saves(options)) => saves(options),
         Some(Mode::Sync(options)) => syncs(options),
     }
 }
@@ -320,6 +336,21 @@ fn loops(options: &Compare) -> Outcome {
     document.speed = speed::measure(&plan)?;
     options.servers.finish(&document)?;
     options.plot.as_ref().map_or(Ok(()), |path| plot::draw(&document, path))
+}
+
+fn saves(options: &Saves) -> Outcome {
+    let programs = options.servers.programs()?;
+    let generator = Generator::build(None)?;
+    let plan = saves::Plan { programs: &programs, generator: &generator, keys: options.keys };
+    let courses = saves::run(&plan)?;
+    let Some(path) = &options.plot else { return Ok(()) };
+    let machine = Machine::here();
+    let date = machine.date.split(' ').next().unwrap_or_default();
+    let conditions = format!(
+        "{date}, {}; {} keys of 100 bytes, 4 connections overwrite them at full speed",
+        machine.processor, options.keys
+    );
+    saves::draw(&courses, &conditions, path)
 }
 
 fn syncs(options: &Compare) -> Outcome {

@@ -28,7 +28,7 @@ const PEERS: [RGBColor; 4] = [
 /// Of a group's width, what its bars take.
 const BARS_WIDTH: f64 = 0.88;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// One chart: groups of bars, one bar for each server.
 struct Panel {
