@@ -360,7 +360,8 @@ fn what_was_written_while_the_file_was_rewritten_is_there_once() {
         for _ in 0..20 {
             client.send(&crate::client::request(&[b"BGREWRITEAOF"]));
             client.read_line();
-            std::thread::sleep(Duration::from_millis(5));
+            let is_done = || info(&mut client, "aof_rewrite_in_progress") == "0";
+            wait_until("it is rewritten", is_done);
         }
     });
     let mut client = Client::new(&node);
