@@ -9,6 +9,7 @@ use clap::Parser;
 use harness::case::record::{Extent, record};
 use harness::case::{self, CaseFile};
 use harness::dumps;
+use harness::full_disk::{self, Outcome};
 use harness::kills;
 use harness::streams;
 use harness::target::Target;
@@ -46,6 +47,14 @@ enum Task {
         seed: u64,
         #[arg(long, default_value_t = 400)]
         count: u64,
+    },
+    /// Fill the disk of a server that writes an append-only file.
+    FullDisk {
+        #[arg(long)]
+        server: PathBuf,
+        /// Under these sync policies.
+        #[arg(long = "policy", default_values_t = ["always", "everysec", "no"].map(str::to_owned))]
+        policies: Vec<String>,
     },
     /// Kill a server that writes an append-only file, and look what is left.
     Kills {
@@ -108,6 +117,17 @@ fn main() -> ExitCode {
                 count.failed == 0
             })
         }
+        Task::FullDisk { server, policies } => full_disk::run(&server, &policies).map(|outcome| {
+            let (passed, skipped) = match outcome {
+                Outcome::Passed(passed) => (passed, 0),
+                Outcome::Skipped(reason) => {
+                    println!("no disk to fill: {reason}");
+                    (0, policies.len())
+                }
+            };
+            println!("{passed} passed, 0 failed, {skipped} skipped");
+            true
+        }),
         Task::Kills { server, seed, rounds } => kills::run(&kills::Plan { server, seed, rounds })
             .map(|passed| {
                 println!("{passed} passed, 0 failed, 0 skipped");

@@ -13,6 +13,9 @@ use version::Identity;
 /// Longer than anything that a healthy server takes for a case, a 512 MB string included.
 pub const WAIT: Duration = Duration::from_secs(20);
 
+/// So much of a command is in messages.
+const SHOWN_LEN: usize = 100;
+
 /// Something that accepts connections and speaks the protocol on them.
 pub trait Target {
     /// # Errors
@@ -58,7 +61,8 @@ impl dyn Link {
             Received::Frame(frame) => Ok(frame),
             Received::Closed => Err("the connection was closed".to_owned()),
             Received::Nothing => {
-                Err(format!("no reply to {}", String::from_utf8_lossy(&words.concat())))
+                let shown: Vec<u8> = words.join(&b' ').into_iter().take(SHOWN_LEN).collect();
+                Err(format!("no reply to {}", String::from_utf8_lossy(&shown)))
             }
         }
     }
