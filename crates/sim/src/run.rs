@@ -11,7 +11,7 @@ use crate::workload::Workload;
 use base::clock::{Clock, ManualClock};
 use base::rand::Rng;
 use engine::Engine;
-use persist::aof::{LoadError, Place, Wrong as Damage};
+use persist::aof::{self, LoadError, Place, Wrong as Damage};
 use persist::disk::Disk;
 use persist::manifest::Manifest;
 use std::fmt;
@@ -233,7 +233,9 @@ impl World {
             past.counts.faults += u64::from(!self.disk.is_off());
             return Ok(None);
         }
-        if past.is_torn_only {
+        // A torn value that holds whole commands up to its torn end looks like one whose length is wrong.
+        let is_mistaken = matches!(error.wrong, Damage::Damaged(_, aof::Damage::Length));
+        if past.is_torn_only && !is_mistaken {
             self.note_files();
             return Err(Failure::Load(error));
         }
