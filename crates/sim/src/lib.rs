@@ -6,10 +6,10 @@ pub mod disk;
 pub mod trace;
 
 // The server in it.
-pub mod base_file;
 pub mod keeper;
 pub mod node;
 pub mod restart;
+pub mod saving;
 pub mod workload;
 
 // What must hold.

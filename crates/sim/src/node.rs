@@ -37,7 +37,7 @@ pub fn engine(seed: u64, clock: Arc<ManualClock>) -> Engine {
         wake: Arc::new(NoWake),
         reclaim: Box::new(ReclaimNow),
         shards: SHARDS,
-        threads: 1,
+        threads: 2,
         seed,
     })
 }

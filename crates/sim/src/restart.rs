@@ -1,5 +1,9 @@
 //! The way back: what the files say goes into a new engine.
 
+use crate::contents::Contents;
+use crate::disk::SimDisk;
+use crate::node;
+use base::clock::ManualClock;
 use base::lock::Token;
 use engine::host::NoHost;
 use engine::run::Served;
@@ -13,6 +17,7 @@ use persist::disk::Disk;
 use persist::manifest::Manifest;
 use resp::{Limits, Reply, RequestParser};
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 use store::rdb::RdbError;
 use store::rdb::file::{FileReader, Record};
@@ -34,6 +39,26 @@ pub fn load(
     let Replaying { mut executor, session, .. } = replay;
     executor.end_session(session);
     Ok((found == Found::All).then_some(manifest))
+}
+
+/// What one file holds, a snapshot or commands.
+///
+/// # Errors
+/// Why it cannot be loaded.
+pub fn read(disk: &SimDisk, path: &Path) -> Result<Contents, String> {
+    let Some(bytes) = disk.bytes(path) else { return Err("it is not there".to_owned()) };
+    let engine = node::engine(0, Arc::new(ManualClock::default()));
+    let mut session = Session::new(1 << 32, Token(1 << 32), Arc::new(()));
+    let executor = Executor::replaying(&engine, &NoHost, 0);
+    let mut replaying = Replaying { engine: &engine, executor, session: &mut session };
+    let mut rest = bytes.as_slice();
+    if rest.starts_with(b"REDIS") || rest.starts_with(b"VALKEY") {
+        let len = replaying.snapshot_bytes(rest).map_err(|error| error.reason)?;
+        rest = &rest[len..];
+    }
+    replaying.commands(rest).map_err(|refused| refused.reason)?;
+    drop(replaying);
+    Ok(Contents::of(&engine))
 }
 
 /// Makes the calls of a journal once more.
@@ -72,7 +97,36 @@ impl Replay for Replaying<'_> {
         let mut bytes = Vec::new();
         let read = source.read_to_end(&mut bytes);
         read.map_err(|error| SnapshotError { offset: None, reason: error.to_string() })?;
-        let mut reader = FileReader::new(bytes.as_slice()).map_err(|error| wrong(0, &error))?;
+        let len = self.snapshot_bytes(&bytes)?;
+        source.give_back(&bytes[len..]);
+        Ok(SnapshotEnd::Done)
+    }
+
+    fn commands(&mut self, commands: &[u8]) -> Result<(), Refused> {
+        let limits = |_: &Session| Limits::authenticated(1 << 20);
+        let mut parser = RequestParser::default();
+        let mut done = 0;
+        while done < commands.len() {
+            let mut reply = Reply::new();
+            let input = &commands[done..];
+            let progress =
+                self.executor.serve(self.session, &mut parser, limits, input, &mut reply);
+            let text = reply.to_vec();
+            if text.starts_with(b"-") || matches!(progress.state, Served::Broken(_)) {
+                let reason = text.escape_ascii().to_string();
+                return Err(Refused { offset: done, reason });
+            }
+            assert_ne!(progress.consumed, 0, "nobody else uses the engine");
+            done += progress.consumed;
+        }
+        Ok(())
+    }
+}
+
+impl Replaying<'_> {
+    /// Loads a snapshot; how long it is.
+    fn snapshot_bytes(&mut self, bytes: &[u8]) -> Result<usize, SnapshotError> {
+        let mut reader = FileReader::new(bytes).map_err(|error| wrong(0, &error))?;
         let mut db = 0;
         loop {
             let record = reader.record().map_err(|error| wrong(reader.offset(), &error))?;
@@ -98,29 +152,7 @@ impl Replay for Replaying<'_> {
                 Record::Field(..) | Record::Sizes(..) | Record::SlotInfo(_) => {}
             }
         }
-        let end = reader.offset() as usize;
-        source.give_back(&bytes[end..]);
-        Ok(SnapshotEnd::Done)
-    }
-
-    fn commands(&mut self, commands: &[u8]) -> Result<(), Refused> {
-        let limits = |_: &Session| Limits::authenticated(1 << 20);
-        let mut parser = RequestParser::default();
-        let mut done = 0;
-        while done < commands.len() {
-            let mut reply = Reply::new();
-            let input = &commands[done..];
-            let progress =
-                self.executor.serve(self.session, &mut parser, limits, input, &mut reply);
-            let text = reply.to_vec();
-            if text.starts_with(b"-") || matches!(progress.state, Served::Broken(_)) {
-                let reason = text.escape_ascii().to_string();
-                return Err(Refused { offset: done, reason });
-            }
-            assert_ne!(progress.consumed, 0, "nobody else uses the engine");
-            done += progress.consumed;
-        }
-        Ok(())
+        Ok(reader.offset() as usize)
     }
 }
 

@@ -6,11 +6,13 @@ use crate::keeper::Keeper;
 use crate::model::{Model, Wrong};
 use crate::node::{self, Node};
 use crate::restart;
+use crate::saving::{Form, Saving};
 use crate::trace::Trace;
 use crate::workload::Workload;
 use base::clock::{Clock, ManualClock};
 use base::rand::Rng;
 use engine::Engine;
+use engine::cut::Purpose;
 use persist::aof::{self, LoadError, Place, Wrong as Damage};
 use persist::disk::Disk;
 use persist::manifest::Manifest;
@@ -54,6 +56,8 @@ pub struct Counts {
     pub kills: u64,
     /// Rewrites that ended well.
     pub rewrites: u64,
+    /// Snapshots that ended well.
+    pub snapshots: u64,
     /// What the disk refused while it had power.
     pub faults: u64,
     /// Starts for which a file had to be mended first.
@@ -72,6 +76,7 @@ impl Counts {
             power_cuts: self.power_cuts + other.power_cuts,
             kills: self.kills + other.kills,
             rewrites: self.rewrites + other.rewrites,
+            snapshots: self.snapshots + other.snapshots,
             faults: self.faults + other.faults,
             mended: self.mended + other.mended,
         }
@@ -81,6 +86,8 @@ impl Counts {
 /// What must not happen.
 #[derive(Debug)]
 pub enum Failure {
+    /// A base, or a snapshot, is not what there was when it was begun.
+    Cut(Vec<String>),
     /// What was found after a crash is wrong.
     Found(Wrong),
     /// These files are left.
@@ -112,6 +119,7 @@ pub fn run(seed: u64, options: Options, trace: &Trace) -> Result<Counts, Failure
         counts: Counts::default(),
         is_torn_only: true,
         has_lost_power: true,
+        snapshots: Snapshots::default(),
     };
     for _ in 0..2 + rng.below(4) {
         world.live(&mut past, &mut rng)?;
@@ -142,6 +150,16 @@ struct Past {
     is_torn_only: bool,
     /// Since anything was found.
     has_lost_power: bool,
+    snapshots: Snapshots,
+}
+
+/// What the file of the last snapshot may hold.
+#[derive(Default)]
+struct Snapshots {
+    /// That of the last that ended well.
+    safe: Option<Contents>,
+    /// Those that were begun since: the power may have failed when they had their names.
+    begun: Vec<Contents>,
 }
 
 /// A server that is up.
@@ -149,10 +167,15 @@ struct Life<'l> {
     engine: &'l Engine,
     node: Node<'l>,
     keeper: Keeper<'l>,
+    snapshot: Option<Saving>,
 }
 
 fn place() -> Place {
     Place { folder: PathBuf::from("data/appendonlydir"), name: "appendonly.aof".to_owned() }
+}
+
+fn snapshot_path() -> PathBuf {
+    PathBuf::from("data/dump.rdb")
 }
 
 impl World {
@@ -167,8 +190,7 @@ impl World {
     fn live(&self, past: &mut Past, rng: &mut Rng) -> Result<(), Failure> {
         past.counts.lives += 1;
         self.start(past, rng, |engine, manifest, past, rng| {
-            let disk = Arc::new(self.disk.clone());
-            let keeper = match Keeper::open(engine, disk, place(), manifest) {
+            let keeper = match Keeper::open(engine, self.disk.clone(), place(), manifest) {
                 Ok(keeper) => keeper,
                 Err(error) => {
                     self.note_refusal("open", &error, past);
@@ -176,7 +198,7 @@ impl World {
                 }
             };
             let node = Node::new(engine, self.trace.clone());
-            let mut life = Life { engine, node, keeper };
+            let mut life = Life { engine, node, keeper, snapshot: None };
             past.model.acknowledged(life.keeper.synced());
             self.work(&mut life, past, rng)?;
             self.die(&mut life, past, rng)?;
@@ -224,6 +246,7 @@ impl World {
                 let found = past.model.found(&contents, now_ms, past.has_lost_power);
                 found.inspect_err(|_| self.note_files()).map_err(Failure::Found)?;
                 past.is_torn_only = true;
+                self.check_snapshot(past)?;
                 return Ok(Some(manifest));
             }
             Err(error) => error,
@@ -281,8 +304,10 @@ impl World {
             13..17 => keeper.write(1 + rng.index(4)).map_err(|error| ("write", error)),
             17..20 => keeper.sync().map_err(|error| ("sync", error)),
             20..22 => {
-                self.go_on(keeper, past, rng);
-                return Ok(());
+                return match rng.below(2) {
+                    0 => self.go_on_with_snapshot(life, past, rng),
+                    _ => self.go_on(life, past, rng),
+                };
             }
             22 => {
                 self.pass_time(rng);
@@ -313,7 +338,8 @@ impl World {
     }
 
     /// Goes on with a rewrite, or begins one, or tidies up.
-    fn go_on(&self, keeper: &mut Keeper<'_>, past: &mut Past, rng: &mut Rng) {
+    fn go_on(&self, life: &mut Life<'_>, past: &mut Past, rng: &mut Rng) -> Result<(), Failure> {
+        let keeper = &mut life.keeper;
         let outcome = if keeper.is_rewriting() {
             match rng.below(12) {
                 0 => {
@@ -321,16 +347,74 @@ impl World {
                     Ok(false)
                 }
                 1..5 => keeper.go_on(usize::MAX),
-                _ => keeper.go_on(rng.index(200)),
+                _ => keeper.go_on(1 + rng.index(4)),
             }
             .map(|is_done| past.counts.rewrites += u64::from(is_done))
-        } else if keeper.is_in_doubt() || rng.below(3) == 0 {
-            keeper.begin_rewrite()
+        } else if life.snapshot.is_none() && (keeper.is_in_doubt() || rng.below(3) == 0) {
+            let form = if rng.below(4) == 0 { Form::Commands } else { Form::Snapshot };
+            self.trace.note(|| format!("a cut is taken, for a base of {form:?}"));
+            keeper.begin_rewrite(form);
+            Ok(())
         } else {
             keeper.tidy()
         };
         if let Err(error) = outcome {
             self.note_refusal("rewrite", &error, past);
+        }
+        let difference = keeper.take_wrong();
+        if difference.is_empty() { Ok(()) } else { Err(Failure::Cut(difference)) }
+    }
+
+    /// Goes on with a snapshot, or begins one.
+    fn go_on_with_snapshot(
+        &self,
+        life: &mut Life<'_>,
+        past: &mut Past,
+        rng: &mut Rng,
+    ) -> Result<(), Failure> {
+        let author = life.keeper.author();
+        let Some(saving) = &mut life.snapshot else {
+            if !life.keeper.is_rewriting() && rng.below(3) == 0 {
+                self.trace.note(|| "a cut is taken, for a snapshot".to_owned());
+                let temporary = PathBuf::from("data/temp-1.rdb");
+                let author = life.keeper.author();
+                let saving = author.begin(Purpose::Snapshot, Form::Snapshot, temporary);
+                past.snapshots.begun.push(saving.contents().clone());
+                life.snapshot = Some(saving.named(snapshot_path()));
+            }
+            return Ok(());
+        };
+        let steps = if rng.below(3) == 0 { usize::MAX } else { 1 + rng.index(4) };
+        let outcome = author.go_on(saving, steps);
+        if let Ok(false) = outcome {
+            return Ok(());
+        }
+        let Some(saving) = life.snapshot.take() else { return Ok(()) };
+        if let Err(error) = outcome {
+            author.give_up(saving);
+            self.note_refusal("snapshot", &error, past);
+            return Ok(());
+        }
+        let difference = author.difference(&snapshot_path(), saving.contents());
+        past.snapshots = Snapshots { safe: Some(saving.contents().clone()), begun: Vec::new() };
+        past.counts.snapshots += 1;
+        if difference.is_empty() { Ok(()) } else { Err(Failure::Cut(difference)) }
+    }
+
+    /// The file of the last snapshot is whole, whatever has happened.
+    fn check_snapshot(&self, past: &Past) -> Result<(), Failure> {
+        let Snapshots { safe, begun } = &past.snapshots;
+        let found = match restart::read(&self.disk, &snapshot_path()) {
+            Err(_) if safe.is_none() && self.disk.bytes(&snapshot_path()).is_none() => {
+                return Ok(());
+            }
+            Err(problem) => return Err(Failure::Cut(vec![problem])),
+            Ok(found) => found,
+        };
+        let mut possible = safe.iter().chain(begun);
+        match possible.any(|contents| contents.difference(&found, 0).is_empty()) {
+            true => Ok(()),
+            false => Err(Failure::Cut(vec!["the last snapshot is none of those".to_owned()])),
         }
     }
 
@@ -396,7 +480,8 @@ impl World {
         }
         past.model.acknowledged(life.keeper.taken());
         let mut files = self.disk.files();
-        files.retain(|(path, _)| !life.keeper.names(path));
+        let folder = place().folder;
+        files.retain(|(path, _)| Path::new(path).starts_with(&folder) && !life.keeper.names(path));
         if UNNAMED_MAX < files.len() { Err(Failure::Litter(files)) } else { Ok(()) }
     }
 
@@ -431,6 +516,9 @@ fn up_to(bits: u64, rng: &mut Rng) -> u64 {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Cut(difference) => {
+                write!(formatter, "a file holds another moment: {}", difference.join(", "))
+            }
             Self::Found(Wrong::Lost { moment, floor }) => write!(
                 formatter,
                 "what was acknowledged is lost: moment {moment} was found, {floor} was safe"
