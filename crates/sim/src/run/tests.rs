@@ -16,11 +16,11 @@ fn nothing_is_lost() {
 
 #[test]
 fn all_that_may_happen_happens() {
-    let runs = (0..60).map(|seed| run(seed, Options::default(), &Trace::off()).unwrap());
+    let runs = (0..200).map(|seed| run(seed, Options::default(), &Trace::off()).unwrap());
     let sum = runs.fold(Counts::default(), Counts::plus);
     let Counts { seeds, lives, steps, operations, power_cuts, .. } = sum;
     let Counts { kills, rewrites, snapshots, faults, mended, .. } = sum;
-    assert_eq!(seeds, 60);
+    assert_eq!(seeds, 200);
     let all = [lives, steps, operations, power_cuts, kills, rewrites, snapshots, faults, mended];
     assert!(!all.contains(&0), "{sum:?}");
 }
