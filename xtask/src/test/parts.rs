@@ -45,6 +45,8 @@ pub(crate) const PARTS: &[Part] = &[
         journal,
     ),
     part("sim", "crashes on a simulated disk, and what is there after them", sim),
+    part("kills", "a real server, killed again and again while it writes", kills),
+    part("full-disk", "a real server whose disk is full for a while", full_disk),
     part("dumps", "values from server to reference and back", dumps),
     part("django", "a Django site: cache and sessions", django),
     part("redis-py", "redis-py, newest and 5.x", redis_py),
@@ -62,7 +64,7 @@ pub(crate) const PARTS: &[Part] = &[
 ];
 
 /// Beginnings of the names of parts that run programs which `build` makes.
-const NEED_BUILD: [&str; 17] = [
+const NEED_BUILD: [&str; 19] = [
     "arq",
     "bull",
     "cases",
@@ -71,9 +73,11 @@ const NEED_BUILD: [&str; 17] = [
     "django",
     "dramatiq",
     "dumps",
+    "full-disk",
     "huey",
     "ioredis",
     "journal",
+    "kills",
     "locks",
     "node-redis",
     "redis-py",
@@ -220,6 +224,21 @@ fn sim(plan: &Plan) -> Result<Count, Skip> {
     };
     let chosen = run(Some(plan.options.seed.unwrap_or(STREAMS_SEED)))?;
     Ok(chosen + run(None)?)
+}
+
+/// How often a server is killed under each sync policy.
+const KILLS: u64 = 8;
+
+fn kills(plan: &Plan) -> Result<Count, Skip> {
+    let mut command = harness(plan);
+    command.arg("kills").arg("--server").arg(plan.server()?);
+    command.args(["--rounds", &KILLS.to_string()]);
+    command.args(["--seed", &plan.options.seed.unwrap_or(STREAMS_SEED).to_string()]);
+    counted(&mut command)
+}
+
+fn full_disk(plan: &Plan) -> Result<Count, Skip> {
+    counted(harness(plan).arg("full-disk").arg("--server").arg(plan.server()?))
 }
 
 fn dumps(plan: &Plan) -> Result<Count, Skip> {
