@@ -133,7 +133,13 @@ impl Replaying<'_> {
         loop {
             let record = reader.record().map_err(|error| wrong(reader.offset(), &error))?;
             match record {
-                Record::Database(number) => db = number as usize,
+                Record::Database(number) => {
+                    db = number as usize;
+                    if self.engine.keyspace.databases() <= db {
+                        let reason = format!("there is no database {number}");
+                        return Err(SnapshotError { offset: Some(reader.offset()), reason });
+                    }
+                }
                 Record::End => break,
                 Record::Entry(head) => {
                     let (settings, version) = (self.engine.settings(), reader.version());
