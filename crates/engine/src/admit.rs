@@ -115,11 +115,15 @@ fn is_any(session: &Session, entry: &Entry, is: impl Fn(&Entry) -> bool) -> bool
     is(entry) || (matches!(entry.row.reach, crate::Reach::Transaction) && queued())
 }
 
-/// Refuses what would change data while the journal cannot be written.
+/// Refuses what would change data while it cannot be kept on disk.
 #[inline]
-pub fn journal(engine: &Engine, session: &Session, entry: &Entry) -> Outcome {
+pub fn disk(engine: &Engine, settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
+    let is_refused = || entry.row.flags.has(Flags::TELLS_OF_DISK) || may_change(session, entry);
+    if settings.snapshot_failure_stops_writes && engine.cuts.has_failed() && is_refused() {
+        return Err(CommandError::SnapshotFailed(settings.dialect.differences().product));
+    }
     match engine.journal.failure() {
-        Some(reason) if may_change(session, entry) => Err(CommandError::JournalFailed(reason)),
+        Some(reason) if is_refused() => Err(CommandError::JournalFailed(reason)),
         _ => Ok(()),
     }
 }

@@ -342,6 +342,8 @@ bit_set! { Flags {
     WHILE_SUBSCRIBED = 24, "";
     /// What CLIENT CACHING has said holds after it. Ours, not shown.
     KEEPS_CACHING = 25, "";
+    /// Refused like a write while data cannot be kept on disk, so that whoever watches hears of it. Ours, not shown.
+    TELLS_OF_DISK = 28, "";
     /// Guarded by the setting for modules, not by that for DEBUG. Ours, not shown.
     ABOUT_MODULES = 27, "";
 } }

@@ -46,6 +46,8 @@ pub enum Purpose {
 #[derive(Default)]
 pub struct Cuts {
     present: Mutex<Option<Arc<Cut>>>,
+    /// The last that was begun.
+    last: Mutex<Option<Arc<Cut>>>,
     is_on: AtomicBool,
     /// The last snapshot could not be written.
     has_failed: AtomicBool,
@@ -54,6 +56,7 @@ pub struct Cuts {
     old_bytes_max: AtomicUsize,
     /// How many there were.
     count: AtomicU64,
+    flushes: AtomicU64,
 }
 
 /// One moment of all data. What its databases hold comes from a [`CutWalk`].
@@ -75,6 +78,8 @@ pub struct Cut {
     pub libraries: Vec<Arc<Library>>,
     /// The oldest version that has what the streams have.
     pub stream_version: Version,
+    /// Goes on with every step of a walk.
+    steps: AtomicU64,
     /// Entries that were fetched.
     keys_fetched: AtomicU64,
     /// The most bytes of old forms that waited at once.
@@ -112,22 +117,29 @@ pub enum Step {
 }
 
 impl Cuts {
-    /// Gives a cut up, if it is on its way still: from now on it yields nothing.
+    /// Gives a cut up: from now on it yields nothing, and nobody wants a file with it any more.
     pub fn cancel(&self, cut: &Cut) {
+        cut.is_cancelled.store(true, Relaxed);
         // Under the lock, so that it cannot be a later one whose copies are no longer made.
         let present = self.present.lock();
         if present.as_ref().is_some_and(|present| present.number == cut.number) {
             self.old.cancel();
-            cut.is_cancelled.store(true, Relaxed);
         }
     }
 
-    /// Gives up the cut that is on its way, if it is for this.
-    pub fn cancel_any(&self, purpose: Purpose) {
-        let present = self.present();
-        if let Some(cut) = present.filter(|cut| cut.purpose == purpose) {
+    /// All data goes: a snapshot that is being written is given up, since nobody wants to find in it what was
+    /// flushed.
+    pub fn all_flushed(&self) {
+        self.flushes.fetch_add(1, Relaxed);
+        let last = self.last.lock().clone();
+        if let Some(cut) = last.filter(|cut| cut.purpose == Purpose::Snapshot) {
             self.cancel(&cut);
         }
+    }
+
+    /// How often all data went.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Relaxed)
     }
 
     /// The cut that is on its way, if there is one.
@@ -188,25 +200,35 @@ impl Engine {
             return Err(Arc::clone(cut));
         }
         cuts.old.renew();
+        for index in 0..data.keyspace().locks().len() as u32 {
+            data.shard_at(index).data.begin_cut(&cuts.old);
+        }
+        let cut = Arc::new(self.moment(data, purpose));
+        // Relaxed: whoever is about to be held up sees it in time, or one call later.
+        cuts.old_bytes_max.store(CUT_BYTES_MIN.max(cut.memory_bytes / CUT_MEMORY_SHARE), Relaxed);
+        *present = Some(Arc::clone(&cut));
+        *cuts.last.lock() = Some(Arc::clone(&cut));
+        cuts.is_on.store(true, Relaxed);
+        Ok(cut)
+    }
+
+    /// What there is to say of the present moment. The caller stands alone behind the gate, and stays there if
+    /// no cut was begun.
+    pub fn moment(&self, data: &mut Data<'_>, purpose: Purpose) -> Cut {
         let mut newness = Newness::default();
         let mut databases = vec![CutSizes::default(); data.keyspace().databases()];
         for index in 0..data.keyspace().locks().len() as u32 {
-            let shard = &mut data.shard_at(index).data;
-            shard.begin_cut(&cuts.old);
-            newness = newness.max(add_sizes(shard, &mut databases));
+            newness = newness.max(add_sizes(&data.shard_at(index).data, &mut databases));
         }
-        let memory_bytes = base::memory::used();
-        // Relaxed: whoever is about to be held up sees it in time, or one call later.
-        cuts.old_bytes_max.store(CUT_BYTES_MIN.max(memory_bytes / CUT_MEMORY_SHARE), Relaxed);
         let at_ms = self.clock().wall_ms();
-        let cut = Arc::new(Cut {
-            number: cuts.count.fetch_add(1, Relaxed),
+        Cut {
+            number: self.cuts.count.fetch_add(1, Relaxed),
             purpose,
             at_ms,
             access_clock: crate::data::access_clock(at_ms),
-            journal_end: self.journal.mark(),
+            journal_end: self.journal.end(),
             changes: self.changes(),
-            memory_bytes,
+            memory_bytes: base::memory::used(),
             databases,
             stream_version: match newness {
                 Newness::Plain => Version::STREAM_COUNTS,
@@ -214,13 +236,11 @@ impl Engine {
                 Newness::Nacks => Version::STREAM_NACKS,
             },
             libraries: self.functions.libraries(),
+            steps: AtomicU64::new(0),
             keys_fetched: AtomicU64::new(0),
             old_bytes_peak: AtomicUsize::new(0),
             is_cancelled: AtomicBool::new(false),
-        });
-        *present = Some(Arc::clone(&cut));
-        cuts.is_on.store(true, Relaxed);
-        Ok(cut)
+        }
     }
 }
 
@@ -240,6 +260,11 @@ impl Cut {
         self.old_bytes_peak.load(Relaxed)
     }
 
+    /// Goes on whenever a walk over it does: who sees it stand still knows that somebody waits for a disk.
+    pub fn steps(&self) -> u64 {
+        self.steps.load(Relaxed)
+    }
+
     /// Whether it was given up.
     pub fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Relaxed)
@@ -257,22 +282,6 @@ impl CutWalk {
         &self.cut
     }
 
-    /// Fetches the next piece, for a caller that stands alone behind the gate.
-    pub fn step_alone(&mut self, engine: &Engine, data: &mut Data<'_>, out: &mut Fetched) -> Step {
-        self.step(engine, out, |index, visit| {
-            visit(&mut data.shard_at(index as u32).data);
-            true
-        })
-    }
-
-    /// Walks to the end of a cut that was given up, for a caller that stands alone behind the gate.
-    pub fn settle_alone(&mut self, engine: &Engine, data: &mut Data<'_>) {
-        let mut out = Fetched::default();
-        while self.step_alone(engine, data, &mut out) != Step::Done {
-            engine.cuts.written(&mut out);
-        }
-    }
-
     /// Fetches the next piece. `visit` lends a shard, or says that it is not to be had.
     fn step(
         &mut self,
@@ -285,6 +294,7 @@ impl CutWalk {
             // Others have walked to the end.
             return Step::Done;
         }
+        self.cut.steps.fetch_add(1, Relaxed);
         let (len, shards) = (out.entries.len(), engine.keyspace.locks().len());
         let mut is_free = true;
         if let Some(database) = self.flushed.last_mut() {

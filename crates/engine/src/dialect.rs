@@ -51,6 +51,8 @@ pub struct Differences {
     pub places_have_17_decimals: bool,
     /// The product's name, as LOLWUT says it.
     pub product: &'static str,
+    /// Whether BGSAVE can be cancelled.
+    pub bgsave_can_be_cancelled: bool,
     /// What a closing quote does in inline requests and configuration files.
     pub quotes: Quotes,
     /// Whether SCAN refuses a TYPE that does not exist, instead of finding nothing.
@@ -63,6 +65,7 @@ pub struct Differences {
 
 static REDIS: Differences = Differences {
     asks_for_password_first: false,
+    bgsave_can_be_cancelled: false,
     client_ids_are_checked: false,
     digest_marks_fields: true,
     errors_show_script: true,
@@ -88,6 +91,7 @@ static REDIS: Differences = Differences {
 
 static VALKEY: Differences = Differences {
     asks_for_password_first: true,
+    bgsave_can_be_cancelled: true,
     client_ids_are_checked: true,
     digest_marks_fields: false,
     errors_show_script: false,

@@ -212,6 +212,11 @@ pub enum CommandError {
     SameObject,
     RewriteInProgress,
     SaveFailed,
+    SaveInProgress,
+    NoSaveInProgress,
+    CutInProgress,
+    /// The product's name.
+    SnapshotFailed(&'static str),
     ScanNoValues,
     ScoreNotANumber,
     Script(Box<str>),
@@ -326,6 +331,14 @@ impl CommandError {
                 "ERR Background append only file rewriting already in progress"
             }
             Self::SaveFailed => "ERR",
+            Self::SaveInProgress => "ERR Background save already in progress",
+            Self::NoSaveInProgress => {
+                "ERR Background saving is currently not in progress or scheduled"
+            }
+            Self::CutInProgress => {
+                "ERR Another child process is active (AOF?): can't BGSAVE right now. \
+                 Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible."
+            }
             Self::ShutdownFailed => "ERR Errors trying to SHUTDOWN. Check logs.",
             Self::BusyKey => "BUSYKEY Target key name already exists.",
             Self::FrequencyRange => "ERR Invalid FREQ value, must be >= 0 and <= 255",
@@ -666,6 +679,12 @@ impl CommandError {
             Self::Loading(product) => {
                 format!("LOADING {product} is loading the dataset in memory")
             }
+            Self::SnapshotFailed(product) => format!(
+                "MISCONF {product} is configured to save RDB snapshots, but it's currently unable to persist to \
+                 disk. Commands that may modify the data set are disabled, because this instance is configured \
+                 to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). \
+                 Please check the {product} logs for details about the RDB error."
+            ),
             Self::JournalFailed(reason) => {
                 format!("MISCONF Errors writing to the AOF file: {reason}")
             }

@@ -454,7 +454,7 @@ impl<'e> Executor<'e> {
         reply: &mut Reply,
     ) -> Option<Flow> {
         if let Err(error) = admit::loading(self.engine, &self.settings, entry)
-            .and_then(|()| admit::journal(self.engine, session, entry))
+            .and_then(|()| admit::disk(self.engine, &self.settings, session, entry))
         {
             self.refuse(session, Some(entry), error, reply);
             return Some(Flow::Done);

@@ -45,6 +45,8 @@ pub struct Settings {
     pub module_access: Access,
     /// With which the default user begins; empty: none needed.
     pub password: Vec<u8>,
+    /// Whether writes are refused after a snapshot could not be written.
+    pub snapshot_failure_stops_writes: bool,
     /// Keys that clients may have in caches of their own; 0: any number.
     pub tracked_keys_max: usize,
     /// Nanoseconds from which on something counts as a latency spike; `u64::MAX`: nothing does.
@@ -127,6 +129,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             acl_log_len_max: 128,
+            snapshot_failure_stops_writes: false,
             bulk_len_max: 512 << 20,
             busy_reply_threshold_ms: 5000,
             call_logs: CallLogLimits::default(),

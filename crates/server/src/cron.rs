@@ -4,10 +4,13 @@
 //! one at a time, only when they are free.
 
 use crate::clients::limits;
+use crate::config::SavePoint;
 use crate::log;
 use crate::persistence::append_only;
+use crate::persistence::saver::STALL_NS_MAX;
 use crate::server::Server;
 use base::lock::Token;
+use engine::cut::{Cut, CutWalk, Step};
 use engine::data::Data;
 use engine::expiry::Care;
 use engine::latency::Event;
@@ -17,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, Ordering::Relaxed};
 use std::thread::Thread;
 use std::time::Duration;
+use store::Fetched;
 
 /// How the thread of the periodic jobs is stopped from outside.
 #[derive(Default)]
@@ -59,6 +63,9 @@ const SYNC_LATE_NS: u64 = 2_000_000_000;
 /// How long the thread waits at the gate before it looks again.
 const GATE_PAUSE: Duration = Duration::from_micros(100);
 
+/// How soon after a failure a snapshot is tried again.
+const SNAPSHOT_RETRY_MS: u64 = 5000;
+
 /// What jobs work with.
 struct Cron<'s> {
     server: &'s Server,
@@ -70,6 +77,11 @@ struct Cron<'s> {
     /// Shards of the present round that have more to do. Those that somebody else had wait for the next.
     unfinished: usize,
     is_behind: bool,
+    /// How far the present cut was when it was looked at, with its time, and since when it stands still.
+    cut_steps: u64,
+    /// How often all data went, up to now.
+    flushes: u64,
+    cut_stands_since_ns: u64,
 }
 
 /// One periodic job: does its work, and says after how long it wants to be run again.
@@ -83,6 +95,7 @@ const JOBS: &[Job] = &[
     |cron| cron.look_after_clients_memory(),
     |cron| cron.look_after_append_only(),
     |cron| cron.look_after_shards(),
+    |cron| cron.look_after_snapshots(),
 ];
 
 /// Runs the jobs until they are stopped.
@@ -120,6 +133,9 @@ impl<'s> Cron<'s> {
             next_shard: 0,
             unfinished: 0,
             is_behind: false,
+            cut_steps: 0,
+            cut_stands_since_ns: 0,
+            flushes: 0,
         }
     }
 
@@ -197,6 +213,63 @@ impl<'s> Cron<'s> {
         }
         // Whatever was in the way may still be.
         if has_failed { AOF_RETRY_PERIOD } else { AOF_PERIOD }
+    }
+
+    /// Save points, snapshots that were put off, and disks that stand still.
+    fn look_after_snapshots(&mut self) -> Duration {
+        let period = Duration::from_millis(100);
+        let (engine, host) = (&self.server.engine, &self.server.host);
+        let (now_ms, snapshots) = (engine.clock().wall_ms(), &host.snapshots);
+        if let Some(cut) = engine.cuts.present() {
+            self.look_after_cut(&cut);
+            return period;
+        }
+        if snapshots.running().is_some() || engine.loading.is_on() {
+            return period;
+        }
+        let since_try_ms = now_ms.saturating_sub(snapshots.tried_ms.load(Relaxed));
+        if engine.cuts.has_failed() && since_try_ms <= SNAPSHOT_RETRY_MS {
+            return period;
+        }
+        let changes = engine.changes().saturating_sub(snapshots.changes_at_save.load(Relaxed));
+        let since_save_s = now_ms.saturating_sub(snapshots.saved_ms.load(Relaxed)) / 1000;
+        let settings = host.settings();
+        let reached = settings.save.iter().find(|point| {
+            u64::from(point.changes) <= changes && u64::from(point.seconds) < since_save_s
+        });
+        if let Some(SavePoint { seconds, changes }) = reached {
+            log::notice(format_args!("{changes} changes in {seconds} seconds. Saving..."));
+        }
+        let flushes = engine.cuts.flushes();
+        let is_emptied = self.flushes != flushes && !settings.save.is_empty();
+        self.flushes = flushes;
+        if reached.is_some() || is_emptied || snapshots.is_scheduled.load(Relaxed) {
+            host.saver.begin();
+        }
+        period
+    }
+
+    /// Gives a cut up of which the disk has taken nothing for too long.
+    fn look_after_cut(&mut self, cut: &Arc<Cut>) {
+        let (engine, host) = (&self.server.engine, &self.server.host);
+        let (steps, now_ns) = (cut.steps() + cut.at_ms, engine.clock().now_ns());
+        if self.cut_steps != steps {
+            (self.cut_steps, self.cut_stands_since_ns) = (steps, now_ns);
+        }
+        if now_ns.saturating_sub(self.cut_stands_since_ns) < STALL_NS_MAX {
+            return;
+        }
+        engine.cuts.cancel(cut);
+        if host.snapshots.ended(engine, cut, false) {
+            let seconds = STALL_NS_MAX / 1_000_000_000;
+            log::warning(format_args!(
+                "Background saving error: the disk took nothing for {seconds} s"
+            ));
+        }
+        let (mut walk, mut fetched) = (CutWalk::new(cut), Fetched::default());
+        while self.executor.step_cut(&mut self.session, &mut walk, &mut fetched) == Step::More {
+            engine.cuts.written(&mut fetched);
+        }
     }
 
     /// CLIENT PAUSE ends.

@@ -13,6 +13,7 @@ use crate::log::{self, Level};
 use crate::migration::Migrations;
 use crate::persistence::Snapshots;
 use crate::persistence::append_only::AppendOnly;
+use crate::persistence::saver::Saver;
 use crate::process;
 use crate::reclaimer::Reclaimer;
 use crate::shutdown::Shutdown;
@@ -45,6 +46,8 @@ pub struct ServerHost {
     pub started: Started,
     pub reclaimer: Arc<Reclaimer>,
     pub snapshots: Snapshots,
+    /// Who writes cuts to files.
+    pub saver: Saver,
     pub append_only: AppendOnly,
     /// Where snapshots and the append-only file lie.
     pub disk: Arc<dyn Disk>,
@@ -113,6 +116,7 @@ impl ServerHost {
             statistics,
             shutdown: Arc::default(),
             snapshots: Snapshots::new(started.wall_ms),
+            saver: Saver::default(),
             append_only: AppendOnly::default(),
             disk: Arc::new(MachineDisk),
             started,
@@ -145,7 +149,8 @@ impl ServerHost {
 
     /// Whether much is being written: a snapshot, or a base of the append-only file.
     pub fn is_saving(&self) -> bool {
-        self.append_only.figures.rewrite_since_ms.load(Relaxed) != 0
+        self.snapshots.running().is_some()
+            || self.append_only.figures.rewrite_since_ms.load(Relaxed) != 0
     }
 
     /// The typed settings now.

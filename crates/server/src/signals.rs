@@ -2,7 +2,9 @@
 
 use crate::host::ServerHost;
 use crate::log;
+use crate::persistence::saver::Order;
 use crate::server::Server;
+use crate::shutdown;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use std::io;
@@ -48,8 +50,13 @@ fn end_by(host: &ServerHost, signal: i32) {
         _ => return,
     };
     let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-    if host.shutdown.request(words) {
+    if host.shutdown.begin() {
         log::warning(format_args!("Received {name} scheduling shutdown..."));
+        if shutdown::saves(host, words) {
+            host.saver.order(Order::ShutDown(words));
+        } else {
+            host.shutdown.request(words);
+        }
     } else if signal == SIGINT {
         log::warning(format_args!("You insist... exiting now."));
         std::process::exit(1);

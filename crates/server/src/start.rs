@@ -10,6 +10,7 @@ use crate::inbox::{Inbox, Inboxes, as_wake};
 use crate::limits::{LOOPS_MAX, SHARDS_PER_LOOP, SPARE_THREADS_MAX};
 use crate::listeners::{ListenError, Listeners, Port};
 use crate::persistence::append_only::{Order, keeper, rewrite};
+use crate::persistence::saver;
 use crate::reclaimer::{Reclaimer, Sink};
 use crate::server::{Home, Server};
 use crate::spares::{Spares, Wanted};
@@ -73,6 +74,7 @@ enum Part {
     Keeper,
     Reclaimer,
     Rewriter,
+    Saver,
     Watcher,
 }
 
@@ -127,6 +129,8 @@ impl Node {
         self.spawn(Part::Rewriter, move || rewrite::run(&server))?;
         let reclaimer = Arc::clone(&self.reclaimer);
         self.spawn(Part::Reclaimer, move || reclaimer.run())?;
+        let server = Arc::clone(&self.server);
+        self.spawn(Part::Saver, move || saver::run(&server))?;
         for state in states {
             if let Wanted::Thread(number) = self.server.spares.give(state) {
                 start_worker(&self.server, &self.workers, number)?;
@@ -173,6 +177,7 @@ impl Drop for Node {
                 // Nobody is left who could append anything.
                 Part::Keeper => self.server.host.append_only.order(Order::Stop),
                 Part::Rewriter => self.server.host.append_only.jobs.stop(),
+                Part::Saver => self.server.host.saver.order(saver::Order::Stop),
                 Part::Watcher => self.server.watcher.stop(),
                 Part::Reclaimer => {
                     // The watcher is gone, so no further worker comes; and they are the last who free anything.
@@ -224,8 +229,9 @@ fn build(
     }
     let inboxes = Arc::new(Inboxes::new(inboxes));
     let registry = Arc::new(Registry::new(Arc::clone(&inboxes)));
-    // Beside the workers: who replays at the start and writes bases later, and the periodic jobs.
-    let threads = workers_max + 2;
+    // Beside the workers: who writes snapshots, who replays at the start and writes bases later, and the
+    // periodic jobs.
+    let threads = workers_max + 3;
     let statistics = Arc::new(Statistics::new(threads));
     let clock = MachineClock::new();
     let engine = Engine::new(Parts {

@@ -33,7 +33,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         run: hello,
         ..ROW
     },
-    Command { name: "ping", flags: Flags::FAST.with(Flags::WHILE_SUBSCRIBED), run: ping, ..ROW },
+    Command {
+        name: "ping",
+        flags: Flags::FAST.with(Flags::WHILE_SUBSCRIBED).with(Flags::TELLS_OF_DISK),
+        run: ping,
+        ..ROW
+    },
     Command { name: "quit", flags: ENDING, run: quit, ..ROW },
     Command { name: "reset", arity: 1, flags: ENDING, since: "6.2.0", run: reset, ..ROW },
     Command {

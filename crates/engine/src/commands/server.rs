@@ -4,7 +4,6 @@ use crate::args::{self, Args};
 use crate::command::{Categories, Command, Databases, Flags, Group, Outcome, Reach};
 use crate::commands::common::database;
 use crate::context::{Ctx, Origin, Walk};
-use crate::cut::Purpose;
 use crate::error::CommandError;
 use crate::keyspace::LockedShard;
 use base::numbers::IntegerBuffer;
@@ -70,8 +69,7 @@ fn dbsize(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// is freed elsewhere, in either mode.
 fn flushall(ctx: &mut Ctx<'_, '_>) -> Outcome {
     check_mode(ctx)?;
-    // There is nothing left that a snapshot would be wanted of.
-    ctx.engine.cuts.cancel_any(Purpose::Snapshot);
+    ctx.engine.cuts.all_flushed();
     flush(ctx, 0..ctx.data.keyspace().databases());
     ctx.reply.ok();
     Ok(())

@@ -174,7 +174,7 @@ impl Run<'_, '_, '_> {
             return Err(CommandError::OutOfMemory);
         }
         if self.ctx.data.changes == 0 {
-            admit::journal(self.ctx.engine, self.ctx.session, entry)?;
+            admit::disk(self.ctx.engine, self.ctx.settings, self.ctx.session, entry)?;
         }
         if flags.has(Flags::WRITE) && !self.running.may_write() {
             return Err(self.kind.killed());

@@ -6,8 +6,8 @@ use engine::cut::Cut;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::Fetched;
 use store::rdb::file::{Style, WriteError};
+use store::{EntryRef, Fetched};
 
 /// A snapshot that is being written. Its file is removed unless it is finished.
 pub struct SnapshotFile {
@@ -48,34 +48,50 @@ impl SnapshotFile {
         self.writer.write(fetched)
     }
 
-    /// Ends the snapshot when the walk is done, and forces it to disk; it keeps its temporary name. Returns
-    /// how long it is.
+    /// Writes one entry of a database.
     ///
     /// # Errors
-    /// As the disk says.
-    pub fn finish(self) -> io::Result<u64> {
-        let Self { mut temporary, writer } = self;
-        let mut output = writer.finish()?;
-        output.sync()?;
-        let len = output.len()?;
-        temporary.keep();
-        Ok(len)
+    /// As the disk says, or the value needs another version.
+    pub fn entry(&mut self, db: usize, entry: EntryRef<'_>) -> Result<(), WriteError> {
+        self.writer.entry(db, entry)
     }
 
-    /// As [`SnapshotFile::finish`], under the name `path`, in place of any file that has it.
+    /// Ends the snapshot when the walk is done, and forces it to disk.
     ///
     /// # Errors
     /// As the disk says.
-    pub fn finish_as(self, path: &Path) -> io::Result<u64> {
-        let Self { mut temporary, writer } = self;
+    pub fn finish(self) -> io::Result<FinishedSnapshot> {
+        let Self { temporary, writer } = self;
         let mut output = writer.finish()?;
         output.sync()?;
         let len = output.len()?;
-        drop(output);
-        temporary.disk.rename(&temporary.path, path)?;
-        temporary.keep();
-        temporary.disk.sync_folder(path.parent().unwrap_or_else(|| Path::new("")))?;
-        Ok(len)
+        Ok(FinishedSnapshot { temporary, len })
+    }
+}
+
+/// A snapshot that is whole and on disk under its temporary name. It is removed unless it is kept.
+pub struct FinishedSnapshot {
+    temporary: Temporary,
+    len: u64,
+}
+
+impl FinishedSnapshot {
+    /// Leaves it under its temporary name; whoever gives it another syncs the folder. Returns how long it is.
+    pub fn keep(mut self) -> u64 {
+        self.temporary.keep();
+        self.len
+    }
+
+    /// Gives it the name `path`, in place of any file that has it. Returns how long it is.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn place(mut self, path: &Path) -> io::Result<u64> {
+        let disk = Arc::clone(&self.temporary.disk);
+        disk.rename(&self.temporary.path, path)?;
+        self.temporary.keep();
+        disk.sync_folder(path.parent().unwrap_or_else(|| Path::new("")))?;
+        Ok(self.len)
     }
 }
 

@@ -5,5 +5,5 @@ pub mod file;
 pub mod writer;
 
 pub use commands::CommandsFile;
-pub use file::SnapshotFile;
+pub use file::{FinishedSnapshot, SnapshotFile};
 pub use writer::{Origin, SnapshotWriter, oldest_version};

@@ -9,7 +9,7 @@ use engine::dialect::Dialect;
 use std::io::{self, Write};
 use store::rdb::Version;
 use store::rdb::file::{FileWriter, Style, WriteError};
-use store::{Entry, Fetched};
+use store::{EntryRef, Fetched};
 
 /// What a snapshot says of itself beside its data.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,22 @@ impl<W: Write> SnapshotWriter<W> {
     /// # Errors
     /// The sink fails, or a value needs another version.
     pub fn write(&mut self, fetched: &Fetched) -> Result<(), WriteError> {
-        fetched.entries.iter().try_for_each(|(db, entry)| self.entry(*db, entry))
+        fetched.entries.iter().try_for_each(|(db, entry)| self.entry(*db, entry.as_ref()))
+    }
+
+    /// Writes one entry of a database.
+    ///
+    /// # Errors
+    /// The sink fails, or the value needs another version.
+    pub fn entry(&mut self, db: usize, entry: EntryRef<'_>) -> Result<(), WriteError> {
+        if self.db != Some(db) {
+            self.db = Some(db);
+            match self.sizes.get_mut(db).and_then(Option::take) {
+                Some(sizes) => self.file.database(db, sizes.keys, sizes.volatile)?,
+                None => self.file.again(db)?,
+            }
+        }
+        self.file.entry(entry)
     }
 
     /// Ends the snapshot when the walk is done; the sink has all of it.
@@ -85,16 +100,5 @@ impl<W: Write> SnapshotWriter<W> {
     /// How many bytes were written.
     pub fn bytes_written(&mut self) -> u64 {
         self.file.len()
-    }
-
-    fn entry(&mut self, db: usize, entry: &Entry) -> Result<(), WriteError> {
-        if self.db != Some(db) {
-            self.db = Some(db);
-            match self.sizes.get_mut(db).and_then(Option::take) {
-                Some(sizes) => self.file.database(db, sizes.keys, sizes.volatile)?,
-                None => self.file.again(db)?,
-            }
-        }
-        self.file.entry(entry.as_ref())
     }
 }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod info;
 pub mod memory;
 pub mod migrate;
+pub mod save;
 pub mod server;
 
 use crate::clients::record::ClientRecord;
@@ -23,6 +24,7 @@ pub const FAMILIES: &[&[Command]] = &[
     info::COMMANDS,
     memory::COMMANDS,
     migrate::COMMANDS,
+    save::COMMANDS,
     server::COMMANDS,
 ];
 

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{self, Command, Stdio};
 
 use super::settings::{OomScoreAdj, Settings, Supervised};
-use super::table::{self, ROWS, Status};
+use super::table::{ROWS, Status};
 use super::value::os_reason;
 use super::{Changes, Config, Dialect, dialect};
 use crate::log::Level;
@@ -41,13 +41,6 @@ pub(super) fn notes(config: &Config, changes: Option<&Changes>) -> Vec<Note> {
             let text = format!("The setting {name} is accepted and has no effect here");
             notes.push(Note { level: Level::Notice, text });
         }
-    }
-    let settings = config.settings();
-    let is_wanted = !settings.save.is_empty() && is_asked(table::index_of("save"));
-    if is_wanted && !settings.appendonly {
-        let text = "WARNING save is set, but snapshots are not taken by themselves yet: use appendonly, or \
-            SAVE";
-        notes.push(Note { level: Level::Warning, text: text.to_owned() });
     }
     notes
 }
@@ -205,8 +198,8 @@ mod tests {
             texts("save \"\"\ndynamic-hz no"),
             ["The setting dynamic-hz is accepted and has no effect here"]
         );
-        assert!(texts("")[0].starts_with("WARNING save is set"));
         assert_eq!(texts("appendonly yes"), [] as [&str; 0]);
+        assert_eq!(texts(""), [] as [&str; 0]);
     }
 
     #[test]
@@ -215,9 +208,8 @@ mod tests {
         let pairs: [(&[u8], &[u8]); 2] = [(b"save", b"60 1"), (b"activedefrag", b"yes")];
         let changes = config.set_many(&pairs, Caller::Local).unwrap();
         let notes = config.notes_about(&changes);
-        assert_eq!(notes.len(), 2);
+        assert_eq!(notes.len(), 1);
         assert!(notes[0].text.contains("activedefrag"));
-        assert!(notes[1].text.starts_with("WARNING save is set"));
     }
 
     #[test]

@@ -165,6 +165,7 @@ pub struct Settings {
     pub no_appendfsync_on_rewrite: bool,
     pub rdbcompression: bool,
     pub save: Vec<SavePoint>,
+    pub stop_writes_on_bgsave_error: bool,
 
     /// How large values may be in their small forms.
     pub limits: Limits,
@@ -216,6 +217,8 @@ impl Settings {
                 0 => u64::MAX,
                 ms => ms.saturating_mul(1_000_000),
             },
+            snapshot_failure_stops_writes: self.stop_writes_on_bgsave_error
+                && !self.save.is_empty(),
             tracked_keys_max: usize::try_from(self.tracking_table_max_keys).unwrap_or(usize::MAX),
             types: self.limits,
             monitor_bytes_max: usize::try_from(self.output_limit_normal.hard_bytes)
@@ -313,6 +316,7 @@ impl Settings {
             no_appendfsync_on_rewrite: read.flag("no-appendfsync-on-rewrite"),
             rdbcompression: read.flag("rdbcompression"),
             save: read.save_points("save"),
+            stop_writes_on_bgsave_error: read.flag("stop-writes-on-bgsave-error"),
             limits: limits(&read),
             busy_reply_threshold_ms: read.number("busy-reply-threshold"),
             always_show_logo: read.flag("always-show-logo"),

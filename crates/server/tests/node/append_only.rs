@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// A disk that can be stopped, and filled.
 #[derive(Clone, Default)]
-struct FaultyDisk(Arc<Faults>);
+pub(crate) struct FaultyDisk(Arc<Faults>);
 
 #[derive(Default)]
 struct Faults {
@@ -24,15 +24,15 @@ struct Faults {
 }
 
 #[derive(Clone, Copy, Default)]
-struct State {
-    is_stopped: bool,
-    is_full: bool,
+pub(crate) struct State {
+    pub(crate) is_stopped: bool,
+    pub(crate) is_full: bool,
     /// The next sync fails, and those behind it succeed: as systems do that drop what they could not write.
     fails_once: bool,
 }
 
 impl FaultyDisk {
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.0.state.lock());
         self.0.change.notify_all();
     }
@@ -157,7 +157,7 @@ fn expect_silence(client: &mut Client) {
     client.stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
 }
 
-fn info(client: &mut Client, field: &str) -> String {
+pub(crate) fn info(client: &mut Client, field: &str) -> String {
     client.send(b"*2\r\n$4\r\nINFO\r\n$11\r\npersistence\r\n");
     let head = String::from_utf8(client.read_line()).unwrap();
     let len: usize = head[1..].trim_end().parse().unwrap();

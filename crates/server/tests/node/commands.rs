@@ -16,7 +16,6 @@ const KEYS_OF_OUR_OWN: [&str; 1] = ["debug"];
 /// its subcommands too.
 const OF_OTHER_PARTS: &[&str] = &[
     "asking",
-    "bgsave",
     "cluster",
     "clusterscan",
     "failover",

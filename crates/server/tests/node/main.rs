@@ -12,6 +12,7 @@ mod migrate;
 mod monitors;
 mod program;
 mod pubsub;
+mod saving;
 mod scripts;
 mod slow_calls;
 mod snapshots;

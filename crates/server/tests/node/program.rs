@@ -50,7 +50,7 @@ impl Program {
         (rest, self.0.wait().unwrap().signal())
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let number = self.0.id().to_string();
         assert!(Command::new("kill").args([name, &number]).status().unwrap().success());
     }

@@ -19,7 +19,8 @@
 //!
 //! *Cost.* Without a cut, a look at one pointer. With one, an entry is copied before it changes for the first
 //! time: small ones byte by byte, large ones by cloning the root of their tree, long strings by their reference
-//! count. The old forms that wait are counted in [`OldForms`], so that callers can hold writers up.
+//! count. The old forms that wait are counted in [`OldForms`], so that callers can hold writers up. Their bytes
+//! do not count as used: else keys would be evicted to make room for the old forms of evicted keys.
 //!
 //! What belongs to a cut goes with its database: SWAPDB takes it along under its old number, and a table that
 //! is taken away as a whole (FLUSHDB) is left to the walk.
@@ -52,7 +53,16 @@ impl OldForms {
 
     /// Old forms of so many bytes are written, and gone.
     pub fn written(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes, Relaxed);
+        if bytes != 0 {
+            self.bytes.fetch_sub(bytes, Relaxed);
+            base::memory::flush();
+            base::memory::settle(bytes);
+        }
+    }
+
+    fn kept(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Relaxed);
+        base::memory::hand_over(bytes);
     }
 
     /// Nobody wants the cut any more: nothing is copied from now on. It has to be walked to its end all the same.
@@ -111,7 +121,7 @@ impl Owed {
         let bytes = bytes_of(&copy);
         self.old.push(copy);
         self.old_bytes += bytes;
-        self.shared.bytes.fetch_add(bytes, Relaxed);
+        self.shared.kept(bytes);
     }
 
     fn hand_over_old(&mut self, out: &mut Fetched) {

@@ -111,6 +111,18 @@ pub(super) const DOCS: &[Doc] = &[
         ..Doc::NEW
     },
     Doc {
+        name: "bgsave",
+        summary: "Writes a snapshot in the background, or gives up the one that is being written.",
+        complexity: "O(1) for the call, O(N) behind it for N keys.",
+        history: &[("3.2.2", "`SCHEDULE`."), ("8.1.0", "`CANCEL`, in Valkey.")],
+        arguments: &[one_of(
+            "operation",
+            &[word("schedule", "SCHEDULE").since("3.2.2"), word("cancel", "CANCEL").since("8.1.0")],
+        )
+        .optional()],
+        ..Doc::NEW
+    },
+    Doc {
         name: "command",
         summary: "Tells the facts about all commands.",
         complexity: "O(N) in the commands",

@@ -284,6 +284,8 @@ fn clients(text: &mut String, facts: &Facts<'_>) {
 }
 
 fn persistence(text: &mut String, facts: &Facts<'_>) {
+    let (cut, running) = (facts.engine.cuts.present(), facts.host.snapshots.running());
+    let (fetched, keys) = cut.as_ref().map_or((0, 0), |cut| (cut.keys_fetched(), cut.keys()));
     let (loading, snapshots) = (&facts.engine.loading, &facts.host.snapshots);
     let changes = facts.sum(|thread| &thread.changes);
     let aof = &facts.host.append_only.figures;
@@ -295,15 +297,21 @@ fn persistence(text: &mut String, facts: &Facts<'_>) {
     };
     fields!(text,
         "loading": u8::from(loading.is_on()), "async_loading": 0,
-        "current_cow_peak": 0, "current_cow_size": 0, "current_cow_size_age": 0,
-        "current_fork_perc": "0.00",
-        "current_save_keys_processed": 0, "current_save_keys_total": 0,
+        "current_cow_peak": cut.as_ref().map_or(0, |cut| cut.old_bytes_peak()),
+        "current_cow_size": if cut.is_some() { facts.engine.cuts.old_bytes() } else { 0 },
+        "current_cow_size_age": 0,
+        "current_fork_perc": format_args!("{:.2}", 100.0 * fetched as f64 / keys.max(1) as f64),
+        "current_save_keys_processed": fetched, "current_save_keys_total": keys,
         "rdb_changes_since_last_save": changes - snapshots.changes_at_save.load(Relaxed).min(changes),
-        "rdb_bgsave_in_progress": 0,
+        "rdb_bgsave_in_progress": u8::from(running.is_some()),
         "rdb_last_save_time": snapshots.saved_ms.load(Relaxed) / 1000,
-        "rdb_last_bgsave_status": "ok", "rdb_last_bgsave_time_sec": -1,
-        "rdb_current_bgsave_time_sec": -1,
-        "rdb_saves": snapshots.saves.load(Relaxed), "rdb_last_cow_size": 0,
+        "rdb_last_bgsave_status": if facts.engine.cuts.has_failed() { "err" } else { "ok" },
+        "rdb_last_bgsave_time_sec": snapshots.last_s.load(Relaxed),
+        "rdb_current_bgsave_time_sec": running.map_or(-1, |cut| {
+            ((facts.wall_us / 1000).saturating_sub(cut.at_ms) / 1000) as i64
+        }),
+        "rdb_saves": snapshots.saves.load(Relaxed),
+        "rdb_last_cow_size": snapshots.last_copies_bytes.load(Relaxed),
         "rdb_last_load_keys_expired": loading.keys_expired.load(Relaxed),
         "rdb_last_load_keys_loaded": loading.keys_loaded.load(Relaxed),
         "aof_enabled": u8::from(is_on),

@@ -65,7 +65,5 @@ pub(super) const ROWS: &[Row] = &[
         .kept(),
     row("save", Kind::Save, "3600 1 300 100 60 10000")
         .doc("Seconds and changes after which a snapshot is written."),
-    flag("stop-writes-on-bgsave-error", "yes")
-        .doc("Refuse writes after a snapshot has failed.")
-        .kept(),
+    flag("stop-writes-on-bgsave-error", "yes").doc("Refuse writes after a snapshot has failed."),
 ];

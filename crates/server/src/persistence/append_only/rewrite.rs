@@ -1,13 +1,13 @@
 //! The thread that writes bases of the append-only file.
 
 use super::Order;
-use crate::config::Settings;
+use crate::persistence::save;
 use crate::server::Server;
 use engine::cut::{Cut, CutWalk, Purpose, Step};
 use engine::{Executor, Session};
 use parking_lot::Mutex;
 use persist::aof::Place;
-use persist::snapshot::{CommandsFile, Origin, SnapshotFile, oldest_version};
+use persist::snapshot::{CommandsFile, Origin, SnapshotFile};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -15,8 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 use store::Fetched;
-use store::rdb::Version;
-use store::rdb::file::{Clocks, Style, WriteError};
+use store::rdb::file::WriteError;
 
 /// How long the thread waits when others are in its way.
 const BUSY_PAUSE: Duration = Duration::from_micros(100);
@@ -133,13 +132,16 @@ impl<'s> Author<'s> {
             self.walk(cut, |fetched| file.write(fetched))?;
             return if cut.is_cancelled() { Err(cancelled()) } else { file.finish().map(drop) };
         }
-        let version = settings.rdb_version.unwrap_or_else(|| oldest_version(cut, settings.dialect));
-        let style = style(&settings, cut, version);
+        let style = save::style(&settings, cut);
         let origin = Origin { dialect: settings.dialect, is_journal_base: true };
         let mut file =
             SnapshotFile::create(disk, place.new_base(), style, origin, cut).map_err(plain)?;
         self.walk(cut, |fetched| file.write(fetched).map_err(plain))?;
-        if cut.is_cancelled() { Err(cancelled()) } else { file.finish().map(drop) }
+        if cut.is_cancelled() {
+            return Err(cancelled());
+        }
+        file.finish()?.keep();
+        Ok(())
     }
 
     /// Hands everything that a cut holds to `write`.
@@ -164,23 +166,6 @@ impl<'s> Author<'s> {
                 Step::Busy => std::thread::park_timeout(BUSY_PAUSE),
             }
         }
-    }
-}
-
-/// How a snapshot of `cut` is written.
-fn style(settings: &Settings, cut: &Cut, version: Version) -> Style {
-    let clocks = if settings.maxmemory_policy.is_lfu() {
-        Clocks::Frequencies
-    } else if settings.maxmemory != 0 {
-        Clocks::Times(cut.access_clock)
-    } else {
-        Clocks::Ignored
-    };
-    Style {
-        version,
-        compresses: settings.rdbcompression,
-        has_checksum: settings.rdbchecksum,
-        clocks,
     }
 }
 
