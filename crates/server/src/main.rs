@@ -1,10 +1,11 @@
 //! Starts Ochre: reads the configuration, starts a node, waits for the end.
 
 use base::clock::Clock;
+use persist::disk::MachineDisk;
 use server::clock::MachineClock;
 use server::config::apply::{self, Detached};
 use server::config::{Config, Invocation, LoadError, Machine, Sources, command_line, dialect};
-use server::persistence::{check, load};
+use server::persistence::{check, check_append_only, load};
 use server::signals::SignalThread;
 use server::start::{Node, Options};
 use server::sys::title::TitleArea;
@@ -27,6 +28,13 @@ fn main() -> ExitCode {
         Invocation::Help => (command_line::usage(&program), ExitCode::SUCCESS),
         Invocation::Version => (command_line::version_line(dialect), ExitCode::SUCCESS),
         Invocation::Refused(reason) => (reason, ExitCode::FAILURE),
+        Invocation::CheckAppendOnly(request) => {
+            let (mut input, mut out) = (io::stdin().lock(), io::stdout().lock());
+            let now_ms = MachineClock::new().wall_ms();
+            let is_fine =
+                check_append_only::check(&MachineDisk, &request, now_ms, &mut input, &mut out);
+            return if is_fine.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
         Invocation::CheckSnapshot(path) => {
             let report = check::check(&path, MachineClock::new().wall_ms());
             let code = if report.is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE };

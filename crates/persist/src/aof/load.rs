@@ -14,9 +14,6 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How a snapshot begins.
-pub(super) const SNAPSHOT_MAGIC: &[&[u8]] = &[b"REDIS", b"VALKEY"];
-
 /// What is done with what is read.
 pub trait Replay {
     /// There are files with so many bytes in all.
@@ -238,7 +235,7 @@ impl Reading<'_> {
         self.replay.begin_file(role, &part.name);
         let input = self.disk.open(&path).map_err(|error| LoadError::of_io(&path, error))?;
         let mut source = Source::new(input);
-        if source.begins_with(SNAPSHOT_MAGIC).map_err(|error| wrong(Wrong::Io(error)))? {
+        if source.begins_with_snapshot().map_err(|error| wrong(Wrong::Io(error)))? {
             let end = self.replay.snapshot(&mut source);
             if end.map_err(|error| wrong(Wrong::Snapshot(error)))? == SnapshotEnd::Interrupted {
                 return Ok(None);

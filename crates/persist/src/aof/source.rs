@@ -51,11 +51,15 @@ impl Source {
         self.input.is_empty()
     }
 
-    /// Whether the file begins with one of these words.
+    /// Whether a snapshot comes next.
     ///
     /// # Errors
     /// As the system says.
-    pub fn begins_with(&mut self, words: &[&[u8]]) -> io::Result<bool> {
+    pub fn begins_with_snapshot(&mut self) -> io::Result<bool> {
+        self.begins_with(&[b"REDIS", b"VALKEY"])
+    }
+
+    fn begins_with(&mut self, words: &[&[u8]]) -> io::Result<bool> {
         let len = words.iter().map(|word| word.len()).max().unwrap_or(0);
         let mut head = Vec::with_capacity(len);
         self.by_ref().take(len as u64).read_to_end(&mut head)?;

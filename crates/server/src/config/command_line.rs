@@ -13,10 +13,13 @@ use resp::Quotes;
 
 use super::dialect::{Dialect, facts};
 use super::file::{quoted, split_words};
+use crate::persistence::check_append_only::{Mend, Request};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invocation {
+    /// Look through this append-only file.
+    CheckAppendOnly(Request),
     /// Look through this snapshot.
     CheckSnapshot(PathBuf),
     CheckSystem,
@@ -37,14 +40,21 @@ pub struct Sources {
 }
 
 /// Names under which the program looks through a snapshot.
-const CHECKERS: [&str; 3] = ["ochre-check-rdb", "redis-check-rdb", "valkey-check-rdb"];
+const SNAPSHOT_CHECKERS: [&str; 3] = ["ochre-check-rdb", "redis-check-rdb", "valkey-check-rdb"];
+
+/// Names under which it looks through an append-only file.
+const APPEND_ONLY_CHECKERS: [&str; 3] = ["ochre-check-aof", "redis-check-aof", "valkey-check-aof"];
 
 /// Reads the program's name and the words after it.
 pub fn parse(program: &str, arguments: &[Vec<u8>]) -> Invocation {
     let name = program.rsplit('/').next().unwrap_or(program);
     match arguments {
-        [only] if CHECKERS.contains(&name) && !only.starts_with(b"-") => {
+        [only] if SNAPSHOT_CHECKERS.contains(&name) && !only.starts_with(b"-") => {
             return Invocation::CheckSnapshot(PathBuf::from(OsStr::from_bytes(only)));
+        }
+        words if APPEND_ONLY_CHECKERS.contains(&name) => return check_append_only(program, words),
+        [first, rest @ ..] if first == b"--check-aof" => {
+            return check_append_only(&format!("{program} --check-aof"), rest);
         }
         [first, rest @ ..] if first == b"--check-rdb" => {
             let [file] = rest else {
@@ -87,6 +97,27 @@ pub fn parse(program: &str, arguments: &[Vec<u8>]) -> Invocation {
     }
     sources.options = option_lines(words);
     Invocation::Run(sources)
+}
+
+/// The words behind `--check-aof`.
+fn check_append_only(command: &str, words: &[Vec<u8>]) -> Invocation {
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    let (mend, file) = match words[..] {
+        [file] if !file.starts_with(b"--") => (Mend::Nothing, file),
+        [b"--fix", file] => (Mend::Tail, file),
+        [b"--truncate-to-timestamp", second, file] => {
+            let Some(second) = base::numbers::parse_u64(second) else {
+                return Invocation::Refused("Invalid timestamp, aborting...".to_owned());
+            };
+            (Mend::After(second), file)
+        }
+        _ => {
+            return Invocation::Refused(format!(
+                "Usage: {command} [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof>"
+            ));
+        }
+    };
+    Invocation::CheckAppendOnly(Request { path: PathBuf::from(OsStr::from_bytes(file)), mend })
 }
 
 fn option_lines(words: &[Vec<u8>]) -> Vec<u8> {
@@ -144,6 +175,9 @@ pub fn usage(program: &str) -> String {
          \x20                  `CONFIG GET *` lists them all\n\
          \x20 -v, --version    Print the version\n\
          \x20 -h, --help       Print this text\n\
+         \x20 --check-aof [--fix | --truncate-to-timestamp SECOND] FILE\n\
+         \x20                  Look through an append-only file, by its manifest, and cut off its end;\n\
+         \x20                  so does the name redis-check-aof\n\
          \x20 --check-rdb FILE Look through a snapshot; so does the name redis-check-rdb\n\
          \x20 --check-system   Look at the machine for what slows the server down\n\
          \n\
@@ -210,6 +244,21 @@ mod tests {
         assert_eq!(parse(&["--check-rdb", "x.rdb"]), snapshot);
         assert_eq!(super::parse("/bin/redis-check-rdb", &[b"x.rdb".to_vec()]), snapshot);
         assert!(matches!(parse(&["--check-rdb"]), Invocation::Refused(_)));
+        let of_mend =
+            |mend| Invocation::CheckAppendOnly(Request { path: PathBuf::from("x.aof"), mend });
+        assert_eq!(parse(&["--check-aof", "x.aof"]), of_mend(Mend::Nothing));
+        assert_eq!(parse(&["--check-aof", "--fix", "x.aof"]), of_mend(Mend::Tail));
+        let until = ["--check-aof", "--truncate-to-timestamp", "12", "x.aof"];
+        assert_eq!(parse(&until), of_mend(Mend::After(12)));
+        let words = [b"--fix".to_vec(), b"x.aof".to_vec()];
+        assert_eq!(super::parse("redis-check-aof", &words), of_mend(Mend::Tail));
+        let wrong: [&[&str]; 4] = [
+            &["--check-aof"],
+            &["--check-aof", "--fix"],
+            &["--check-aof", "--mend", "x.aof"],
+            &["--check-aof", "--truncate-to-timestamp", "now", "x.aof"],
+        ];
+        wrong.iter().for_each(|words| assert!(matches!(parse(words), Invocation::Refused(_))));
         assert!(matches!(parse(&["x.conf", "--sentinel"]), Invocation::Refused(_)));
         assert!(version_line(Dialect::Redis).starts_with("Redis server v=8.0.6 "));
         assert!(usage("ochre-server").contains("--port 7777"));

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use store::rdb::RdbError;
 use store::rdb::file::{FileReader, Head, Record};
@@ -33,11 +34,21 @@ pub fn check(path: &Path, now_ms: u64) -> Report {
             return Report { text, is_fine: false };
         }
     };
+    let (report, _) = check_source(file, now_ms);
+    text.push_str(&report.text);
+    Report { text, is_fine: report.is_fine }
+}
+
+/// Looks at a snapshot; what was read beyond its end comes with it.
+pub(super) fn check_source(source: impl Read, now_ms: u64) -> (Report, Vec<u8>) {
+    let mut text = String::new();
     let mut counts = Counts::default();
     let mut key = None;
-    let checked = match FileReader::new(file) {
+    let mut unread = Vec::new();
+    let checked = match FileReader::new(source) {
         Ok(mut reader) => {
             let walked = walk(&mut reader, now_ms, &mut counts, &mut key, &mut text);
+            unread.extend_from_slice(reader.unread());
             walked.map_err(|error| (error, reader.offset()))
         }
         Err(error) => Err((error, 0)),
@@ -54,11 +65,11 @@ pub fn check(path: &Path, now_ms: u64) -> Report {
     let _ = writeln!(text, "[info] {keys} keys read");
     let _ = writeln!(text, "[info] {expires} expires");
     let _ = writeln!(text, "[info] {expired} already expired");
-    Report { text, is_fine }
+    (Report { text, is_fine }, unread)
 }
 
-fn walk(
-    reader: &mut FileReader<File>,
+fn walk<R: Read>(
+    reader: &mut FileReader<R>,
     now_ms: u64,
     counts: &mut Counts,
     key: &mut Option<Vec<u8>>,

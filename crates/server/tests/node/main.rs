@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod append_only;
+mod checks;
 mod client;
 mod clients_memory;
 mod commands;
