@@ -125,7 +125,7 @@ fn migrate(
 }
 
 /// All that must be the same on both servers.
-fn facts(
+pub(crate) fn facts(
     link: &mut (dyn Link + 'static),
     key: &str,
     times_fields: bool,
@@ -169,12 +169,12 @@ fn field_of(reply: &Frame, name: &str) -> Frame {
     found.map_or(Frame::Null, |pair| pair[1].clone())
 }
 
-fn has_command(link: &mut (dyn Link + 'static), name: &str) -> Result<bool, String> {
+pub(crate) fn has_command(link: &mut (dyn Link + 'static), name: &str) -> Result<bool, String> {
     let Frame::Array(found) = link.call(&["COMMAND", "INFO", name])? else { return Ok(false) };
     Ok(matches!(found.first(), Some(Frame::Array(_))))
 }
 
-fn call(link: &mut (dyn Link + 'static), words: &[Vec<u8>]) -> Result<Frame, String> {
+pub(crate) fn call(link: &mut (dyn Link + 'static), words: &[Vec<u8>]) -> Result<Frame, String> {
     link.send(&request(words))?;
     match link.receive(WAIT)? {
         Received::Frame(frame) => Ok(frame),
@@ -189,7 +189,7 @@ fn shown(value: &[Words]) -> String {
 }
 
 /// The commands that make a value at `k`.
-fn value(rng: &mut Rng, times_fields: bool) -> Vec<Words> {
+pub(crate) fn value(rng: &mut Rng, times_fields: bool) -> Vec<Words> {
     let taste = Taste::draw(rng);
     let size = SIZES[rng.index(SIZES.len())];
     match rng.below(7) {

@@ -9,6 +9,7 @@ use clap::Parser;
 use harness::case::record::{Extent, record};
 use harness::case::{self, CaseFile};
 use harness::dumps;
+use harness::files;
 use harness::full_disk::{self, Outcome};
 use harness::kills;
 use harness::streams;
@@ -46,6 +47,18 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         #[arg(long, default_value_t = 400)]
+        count: u64,
+    },
+    /// Load the files that another server has written, there and here.
+    Files {
+        #[arg(long)]
+        server: PathBuf,
+        #[arg(long)]
+        reference: PathBuf,
+        /// The seed of the first file; the next ones follow it.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, default_value_t = 32)]
         count: u64,
     },
     /// Fill the disk of a server that writes an append-only file.
@@ -113,6 +126,12 @@ fn main() -> ExitCode {
         }
         Task::Dumps { server, reference, seed, count } => {
             dumps::run(&dumps::Plan { server, reference, seed, count }).map(|count| {
+                println!("{} passed, {} failed, 0 skipped", count.passed, count.failed);
+                count.failed == 0
+            })
+        }
+        Task::Files { server, reference, seed, count } => {
+            files::run(&files::Plan { server, reference, seed, count }).map(|count| {
                 println!("{} passed, {} failed, 0 skipped", count.passed, count.failed);
                 count.failed == 0
             })
