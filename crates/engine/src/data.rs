@@ -295,7 +295,8 @@ impl<'e> Data<'e> {
     }
 
     /// Tells what happened to `key`. Everything that follows from a change follows from here:
-    /// the count of changes, WATCH, clients' caches, notifications, and (as it comes) the journal.
+    /// the count of changes, WATCH, clients' caches, notifications; and that a call has changed something is
+    /// what puts it into the journal.
     #[inline]
     pub fn changed(&mut self, key: Key<'_>, event: Event) {
         self.changes += 1;
@@ -507,15 +508,25 @@ impl After<'_, '_> {
         free(self.reclaim, entry);
     }
 
-    /// Fields of a hash were past their deadlines.
+    /// Fields of a hash were past their deadlines; `is_last` if none is left, so that the key goes too.
     #[cold]
-    fn parts_expired(&mut self, db: usize, key: Key<'_>, gone: &[Box<[u8]>]) {
+    fn parts_expired(
+        &mut self,
+        watched: &mut WatchTable,
+        tracked: &mut TrackTable,
+        (db, key): (usize, Key<'_>),
+        gone: &[Box<[u8]>],
+        is_last: bool,
+    ) {
         let mut words = vec![&b"HDEL"[..], key.bytes];
         words.extend(gone.iter().map(|field| &field[..]));
         *self.changes += 1;
         self.recorder.push_apart(db, &words);
         self.statistics.fields_expired.add(gone.len() as u64);
-        self.notices.notify(db, key.bytes, events::HEXPIRED);
+        follow(watched, tracked, self.notices, db, key.bytes, events::HEXPIRED);
+        if is_last {
+            follow(watched, tracked, self.notices, db, key.bytes, events::DEL);
+        }
     }
 
     fn missed(self, db: usize, key: Key<'_>) {

@@ -71,7 +71,8 @@ impl Data<'_> {
             Ok(Some(Changed { result, is_emptied: is_emptied::<L>(entry) }))
         });
         if !gone.is_empty() {
-            after.parts_expired(db, key, &gone);
+            let is_last = matches!(edited, Edited::Done(Ok(None)));
+            after.parts_expired(watched, tracked, (db, key), &gone, is_last);
         }
         let changed = match edited {
             Edited::Done(changed) => match changed? {

@@ -502,6 +502,30 @@ proptest! {
     }
 }
 
+#[test]
+fn fields_that_a_recorded_call_finds_past_their_time_are_told_of() {
+    for gone in [&["a"][..], &["a", "b"]] {
+        let (world, host) = (World::new(), Mailboxes::default());
+        world.engine.set_journaled(true);
+        let mut clients = Clients::new(&world, &host);
+        clients.ask(0, &["HSET", "h", "a", "1", "b", "2"]);
+        let count = gone.len().to_string();
+        clients.ask(0, &[&["HPEXPIRE", "h", "100", "FIELDS", &count], gone].concat());
+        clients.begin(0, Mode::Default, false, None);
+        clients.ask(0, &["HGETALL", "h"]);
+        clients.ask(0, &["WATCH", "h"]);
+        world.clock.advance_ms(200);
+        // It changes nothing itself, but they go for good.
+        clients.expected[0].push("invalidate [h]".to_owned());
+        assert_eq!(clients.ask(1, &["HDEL", "h", "missing"]), Frame::Integer(0));
+        clients.ask(0, &["MULTI"]);
+        clients.ask(0, &["PING"]);
+        let reply = clients.ask(0, &["EXEC"]);
+        assert!(reply.is_null(), "{gone:?}: {reply:?}");
+        clients.settle();
+    }
+}
+
 /// A reader with a cache beside a writer, both as fast as they can: when the writer has ended, and the reader
 /// has taken what it was told, its cache is right.
 #[test]
