@@ -146,6 +146,14 @@ impl Stack<'_> {
         unsafe { ffi::lua_settop(self.state, self.below) };
     }
 
+    /// Whether so many more values can be pushed.
+    pub fn has_room(&self, count: usize) -> bool {
+        // Beyond reason it is refused all the same.
+        let count = c_int::try_from(count).unwrap_or(c_int::MAX - SPARE) + SPARE;
+        // SAFETY: the state is alive, and no allocation fails.
+        unsafe { ffi::lua_checkstack(self.state, count) != 0 }
+    }
+
     /// Pushes nil.
     pub fn push_nil(&mut self) {
         self.reserve();

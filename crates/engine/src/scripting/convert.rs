@@ -1,12 +1,13 @@
 //! Between replies and Lua values, by the rules that Redis documents for EVAL.
 
 use crate::error::CommandError;
+use base::limits::REPLY_REPEATED_LEN_MAX;
 use base::numbers;
 use luastack::{Stack, Value};
-use resp::{Item, Reply};
+use resp::{Item, Mark, Position, Reply};
 
-/// Deepest nesting of a table that becomes a reply; deeper ones end the script with an error.
-const DEPTH_MAX: usize = 100;
+/// Values that one level of a reply keeps on the stack at most, and the one beneath its name.
+const LEVEL_VALUES: usize = 4;
 
 /// Pushes a command's reply, as it would be sent, as a Lua value. Returns whether it is an error.
 pub(super) fn push_reply(stack: &mut Stack<'_>, bytes: &[u8]) -> bool {
@@ -115,27 +116,57 @@ fn push_verbatim(stack: &mut Stack<'_>, bytes: &[u8]) {
 
 /// Writes what a script returns, on top of the stack, as its reply.
 ///
+/// Nothing recurses over what a script has nested: the interpreter's stack holds the values that have been
+/// begun, and its room is the limit, some thousand levels.
+///
 /// # Errors
-/// It is nested too deep.
+/// It is nested deeper, or so long as it only gets by saying the same table again and again.
 pub(super) fn reply(
     reply: &mut Reply,
     stack: &mut Stack<'_>,
     shows_booleans: bool,
 ) -> Result<(), CommandError> {
-    Writer { reply, stack, shows_booleans }.write_top(0)
+    let start = reply.position();
+    Writer { reply, stack, shows_booleans, start, open: Vec::new() }.write()
 }
 
 struct Writer<'w, 's> {
     reply: &'w mut Reply,
     stack: &'w mut Stack<'s>,
     shows_booleans: bool,
+    start: Position,
+    /// The tables that have been begun, the innermost last.
+    open: Vec<Level>,
+}
+
+/// What is written of a table that has been begun.
+enum Level {
+    /// The elements of the table on top, up to the first that is nil.
+    Sequence { mark: Mark, count: usize },
+    /// The pairs of the table on top, whose last key is above it.
+    Map,
+    /// The value that belongs to the key below it.
+    MapValue,
+    /// The keys of the table on top, whose last one is above it.
+    Set,
 }
 
 impl Writer<'_, '_> {
-    /// Writes the value on top, and leaves it there.
-    fn write_top(&mut self, depth: usize) -> Result<(), CommandError> {
-        if DEPTH_MAX < depth {
-            return Err(CommandError::ScriptReplyDepth);
+    /// Writes the value on top, and takes it off.
+    fn write(&mut self) -> Result<(), CommandError> {
+        self.begin()?;
+        while let Some(level) = self.open.pop() {
+            if self.step(level) {
+                self.begin()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the value on top and takes it off, unless there is more inside: then it is open.
+    fn begin(&mut self) -> Result<(), CommandError> {
+        if REPLY_REPEATED_LEN_MAX < self.reply.len_since(self.start) {
+            return Err(CommandError::ReplyTooLarge);
         }
         match self.stack.top() {
             Value::Text(text) => self.reply.bulk(text),
@@ -143,12 +174,54 @@ impl Writer<'_, '_> {
             Value::Boolean(is_true) if self.shows_booleans => self.reply.boolean(is_true),
             Value::Boolean(true) => self.reply.integer(1),
             Value::Boolean(false) | Value::Nil | Value::Other => self.reply.null(),
-            Value::Table => return self.write_table(depth),
+            Value::Table if !self.stack.has_room(LEVEL_VALUES) => {
+                return Err(CommandError::ScriptReplyDepth);
+            }
+            Value::Table => {
+                self.begin_table();
+                return Ok(());
+            }
         }
+        self.stack.pop();
         Ok(())
     }
 
-    fn write_table(&mut self, depth: usize) -> Result<(), CommandError> {
+    /// Goes on with a table: leaves the next value of it on top, or takes the table off.
+    fn step(&mut self, level: Level) -> bool {
+        match level {
+            Level::Sequence { mark, count } => {
+                self.stack.push_element(count + 1);
+                if self.stack.top() != Value::Nil {
+                    self.open.push(Level::Sequence { mark, count: count + 1 });
+                    return true;
+                }
+                self.stack.pop();
+                self.reply.finish_array(mark, count);
+            }
+            Level::MapValue => {
+                self.open.push(Level::Map);
+                return true;
+            }
+            Level::Map if self.stack.next_pair() => {
+                self.open.push(Level::MapValue);
+                self.stack.push_copy(1);
+                return true;
+            }
+            Level::Set if self.stack.next_pair() => {
+                self.open.push(Level::Set);
+                self.stack.pop();
+                self.stack.push_copy(0);
+                return true;
+            }
+            // The table of pairs is a field of the table that goes with it.
+            Level::Map | Level::Set => self.stack.pop(),
+        }
+        self.stack.pop();
+        false
+    }
+
+    /// Writes the table on top and takes it off, or leaves it open.
+    fn begin_table(&mut self) {
         let one_line = |text: &[u8]| String::from_utf8_lossy(text).replace(['\r', '\n'], " ");
         let is_written = self.write_field("err", |reply, value| {
             let Value::Text(error) = value else { return false };
@@ -164,23 +237,42 @@ impl Writer<'_, '_> {
             true
         });
         if is_written {
-            return Ok(());
+            return self.stack.pop();
         }
-        for (field, form) in [("map", Pairs::Map), ("set", Pairs::Set)] {
-            self.stack.push_field(field);
-            let is_table = self.stack.top() == Value::Table;
-            let written = if is_table { self.write_pairs(form, depth) } else { Ok(()) };
-            self.stack.pop();
-            if is_table {
-                return written;
-            }
+        if self.begin_pairs("map", Level::Map) || self.begin_pairs("set", Level::Set) {
+            return;
         }
         let is_written = self.write_field("big_number", |reply, value| {
             let Value::Text(number) = value else { return false };
             reply.big_number(&one_line(number));
             true
         }) || self.write_verbatim();
-        if is_written { Ok(()) } else { self.write_sequence(depth) }
+        if is_written {
+            return self.stack.pop();
+        }
+        self.open.push(Level::Sequence { mark: self.reply.begin_array(), count: 0 });
+    }
+
+    /// Opens the field of that name, if it is a table.
+    fn begin_pairs(&mut self, field: &str, level: Level) -> bool {
+        self.stack.push_field(field);
+        if self.stack.top() != Value::Table {
+            self.stack.pop();
+            return false;
+        }
+        let mut count = 0;
+        self.stack.push_nil();
+        while self.stack.next_pair() {
+            self.stack.pop();
+            count += 1;
+        }
+        match level {
+            Level::Set => self.reply.set(count),
+            _ => self.reply.map(count),
+        }
+        self.stack.push_nil();
+        self.open.push(level);
+        true
     }
 
     /// Lets `write` write a field of the table on top, if it is of the type for that.
@@ -215,55 +307,6 @@ impl Writer<'_, '_> {
         self.stack.pop();
         is_verbatim
     }
-
-    /// Writes the pairs of the table on top.
-    fn write_pairs(&mut self, form: Pairs, depth: usize) -> Result<(), CommandError> {
-        let mut count = 0;
-        self.stack.push_nil();
-        while self.stack.next_pair() {
-            self.stack.pop();
-            count += 1;
-        }
-        match form {
-            Pairs::Map => self.reply.map(count),
-            Pairs::Set => self.reply.set(count),
-        }
-        self.stack.push_nil();
-        while self.stack.next_pair() {
-            self.stack.push_copy(1);
-            self.write_top(depth + 1)?;
-            self.stack.pop();
-            if form == Pairs::Map {
-                self.write_top(depth + 1)?;
-            }
-            self.stack.pop();
-        }
-        Ok(())
-    }
-
-    /// Writes the elements of the table on top, up to the first that is nil.
-    fn write_sequence(&mut self, depth: usize) -> Result<(), CommandError> {
-        let mark = self.reply.begin_array();
-        let mut count = 0;
-        loop {
-            self.stack.push_element(count + 1);
-            if self.stack.top() == Value::Nil {
-                self.stack.pop();
-                break;
-            }
-            self.write_top(depth + 1)?;
-            self.stack.pop();
-            count += 1;
-        }
-        self.reply.finish_array(mark, count);
-        Ok(())
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pairs {
-    Map,
-    Set,
 }
 
 /// A Lua number as an integer, as the processors that Redis runs on convert it: what does not fit

@@ -68,6 +68,32 @@ fn long_replies_are_whole() {
 }
 
 #[test]
+fn replies_may_be_nested_as_deep_as_the_stack_goes() {
+    let world = World::new();
+    let mut client = world.client();
+    let mut run = |inner: &str, levels: usize| {
+        let text = format!(
+            "local top = {{}} local t = top for _ = 2, {levels} do local u = {{}} {inner} t = u end \
+             return top"
+        );
+        client.bytes(&[b"EVAL", text.as_bytes(), b"0"]).unwrap()
+    };
+    let refusal = b"-ERR reached lua stack limit\r\n";
+    for (inner, levels, level) in [
+        ("t[1] = u", 7_900, "*1\r\n"),
+        ("t.map = {x = u}", 2_600, "*2\r\n$1\r\nx\r\n"),
+        ("t.set = {[u] = true}", 2_600, "*1\r\n"),
+    ] {
+        assert_eq!(run(inner, levels), [level.repeat(levels - 1).as_bytes(), b"*0\r\n"].concat());
+        assert_eq!(run(inner, levels + 100), refusal, "{inner}");
+        assert_eq!(run(inner, 200_000), refusal, "{inner}");
+    }
+    // A table in itself, and twice in itself.
+    assert_eq!(run("t[1] = t", 2), refusal);
+    assert_eq!(run("t[1] = t t[2] = t", 2), refusal);
+}
+
+#[test]
 fn a_script_that_eats_memory_ends_and_leaves_nothing() {
     const HOG: &str = "local t = {} while true do t[#t + 1] = string.rep('x', 2^22) .. #t end";
     let world = World::new();
