@@ -29,7 +29,7 @@ pub struct Batch {
 pub(crate) struct Request {
     /// The row, when the name is that of a plain command or a known subcommand.
     pub entry: Option<&'static Entry>,
-    /// Hash of the only key, when the row has one.
+    /// Hash of the first key, when the row says where that stands.
     pub hash: u64,
     /// Where it starts and ends in the input.
     pub start: usize,

@@ -672,14 +672,14 @@ impl<'e> Executor<'e> {
                     keys.push(HashedKey { argument, hash });
                     self.acquire_one(session, hash)?;
                 } else {
-                    self.hash_keys(entry, argv, keys);
+                    self.hash_keys(entry, argv, hash, keys);
                     let own = keys.iter().map(|key| key.hash);
                     let hashes = own.chain(session.further.iter().copied()).collect();
                     self.acquire_many(session, hashes)?;
                 }
             }
             Reach::All => return self.acquire_all(session),
-            Reach::Script(find) => self.acquire_script(session, entry, find, argv, keys)?,
+            Reach::Script(find) => self.acquire_script(session, entry, find, (argv, hash), keys)?,
             // Inside its own walk a call takes one shard at a time, and no mark at the gate may
             // stand for as long as that takes.
             Reach::Slices => return Ok(()),
@@ -731,14 +731,14 @@ impl<'e> Executor<'e> {
         session: &mut Session,
         entry: &'static Entry,
         find: FindScript,
-        argv: Argv<'_>,
+        (argv, hash): (Argv<'_>, Option<u64>),
         keys: &mut Vec<HashedKey>,
     ) -> Result<(), Queued> {
         self.scripting.set_found(None);
         // A call without a script ends with an error.
         let Some(script) = find(self.engine, &self.settings, argv) else { return Ok(()) };
         if script.names_its_keys() {
-            self.hash_keys(entry, argv, keys);
+            self.hash_keys(entry, argv, hash, keys);
             if let [only] = keys[..]
                 && session.further.is_empty()
             {
@@ -792,9 +792,18 @@ impl<'e> Executor<'e> {
         if touches_all { self.acquire_all(session) } else { self.acquire_many(session, hashes) }
     }
 
-    fn hash_keys(&self, entry: &Entry, argv: Argv<'_>, keys: &mut Vec<HashedKey>) {
+    /// Hashes the keys of a call, but for the first one if its `hash` is known.
+    fn hash_keys(
+        &self,
+        entry: &Entry,
+        argv: Argv<'_>,
+        hash: Option<u64>,
+        keys: &mut Vec<HashedKey>,
+    ) {
         keys::each_key(entry.row, argv, |argument, _| {
-            keys.push(HashedKey { argument, hash: self.engine.keyspace.hash(argv.at(argument)) });
+            let known = hash.filter(|_| entry.first_key == Some(argument));
+            let hash = known.unwrap_or_else(|| self.engine.keyspace.hash(argv.at(argument)));
+            keys.push(HashedKey { argument, hash });
         });
         if !keys.is_sorted_by_key(|key| key.argument) {
             keys.sort_unstable_by_key(|key| key.argument);
