@@ -4,6 +4,7 @@ pub mod bitmap;
 pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
+pub(crate) mod item;
 pub mod limits;
 pub mod list;
 pub mod set;

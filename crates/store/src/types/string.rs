@@ -7,9 +7,8 @@
 use base::numbers::parse_i64;
 
 use crate::layout::entry::{Entry, EntryRef};
+use crate::types::item::INTEGER_LEN_MAX;
 
-/// Longest text of a 64-bit integer.
-const INTEGER_LEN_MAX: usize = 20;
 /// Longest string that clients expect to be called `embstr`.
 const EMBEDDED_LEN_MAX: usize = 44;
 

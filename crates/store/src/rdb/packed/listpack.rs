@@ -17,11 +17,9 @@
 //! are so many or more.
 
 use super::super::RdbError;
-use super::{Item, array, integer_24, slice};
+use super::{COUNT_UNKNOWN, END, Item, Left, array, integer_24, slice};
 
 const HEADER_LEN: usize = 6;
-const END: u8 = 255;
-const COUNT_UNKNOWN: u16 = u16::MAX;
 const WRONG: RdbError = RdbError::Corrupt("a listpack");
 
 /// A walk over a listpack.
@@ -29,21 +27,14 @@ const WRONG: RdbError = RdbError::Corrupt("a listpack");
 pub struct Listpack<'a> {
     /// The elements that are left.
     bytes: &'a [u8],
-    /// As many are left, if that is known.
-    left: Option<u16>,
+    left: Left,
 }
 
 impl<'a> Listpack<'a> {
     /// Looks at the header and the end.
     pub fn new(bytes: &'a [u8]) -> Result<Self, RdbError> {
-        let size = array(bytes, 0).map(u32::from_le_bytes);
-        let count = array(bytes, 4).map(u16::from_le_bytes);
-        let is_whole = size.is_some_and(|size| size as usize == bytes.len());
-        let (Some(count), true, Some((&END, _))) = (count, is_whole, bytes.split_last()) else {
-            return Err(WRONG);
-        };
-        let elements = bytes.get(HEADER_LEN..bytes.len() - 1).ok_or(WRONG)?;
-        Ok(Self { bytes: elements, left: (count != COUNT_UNKNOWN).then_some(count) })
+        let left = Left::of(bytes, HEADER_LEN).ok_or(WRONG)?;
+        Ok(Self { bytes: &bytes[HEADER_LEN..bytes.len() - 1], left })
     }
 
     /// The next element, which must be there.
@@ -60,10 +51,7 @@ impl<'a> Listpack<'a> {
         let (item, len) = element(self.bytes)?;
         let back_len = back_len(len);
         let is_right = read_back(slice(self.bytes, len, back_len)?) == Some(len);
-        self.left = match self.left {
-            None => None,
-            Some(left) => Some(left.checked_sub(1)?),
-        };
+        self.left.take()?;
         self.bytes = &self.bytes[len + back_len..];
         is_right.then_some(item)
     }
@@ -74,13 +62,13 @@ impl<'a> Iterator for Listpack<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.bytes.is_empty() {
-            let is_short = self.left.is_some_and(|left| left != 0);
-            self.left = None;
-            return is_short.then_some(Err(WRONG));
+            let is_over = self.left.may_be_none();
+            self.left = Left(None);
+            return (!is_over).then_some(Err(WRONG));
         }
         let item = self.step();
         if item.is_none() {
-            (self.bytes, self.left) = (&[], None);
+            (self.bytes, self.left) = (&[], Left(None));
         }
         Some(item.ok_or(WRONG))
     }

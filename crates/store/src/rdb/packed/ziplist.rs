@@ -12,12 +12,10 @@
 //! ```
 
 use super::super::RdbError;
-use super::{Item, array, integer_24, slice};
+use super::{Item, Left, array, integer_24, slice};
 
 const HEADER_LEN: usize = 10;
-const END: u8 = 255;
 const LONG_BEFORE: u8 = 254;
-const COUNT_UNKNOWN: u16 = u16::MAX;
 const WRONG: RdbError = RdbError::Corrupt("a ziplist");
 
 /// A walk over a ziplist.
@@ -28,22 +26,13 @@ pub struct Ziplist<'a> {
     at: usize,
     /// Length of the element before.
     before: usize,
-    left: Option<u16>,
+    left: Left,
 }
 
 impl<'a> Ziplist<'a> {
     /// Looks at the header and the end.
     pub fn new(bytes: &'a [u8]) -> Result<Self, RdbError> {
-        let size = array(bytes, 0).map(u32::from_le_bytes);
-        let count = array(bytes, 8).map(u16::from_le_bytes);
-        let is_whole = size.is_some_and(|size| size as usize == bytes.len());
-        let (Some(count), true, Some((&END, _))) = (count, is_whole, bytes.split_last()) else {
-            return Err(WRONG);
-        };
-        if bytes.len() <= HEADER_LEN {
-            return Err(WRONG);
-        }
-        let left = (count != COUNT_UNKNOWN).then_some(count);
+        let left = Left::of(bytes, HEADER_LEN).ok_or(WRONG)?;
         Ok(Self { bytes, at: HEADER_LEN, before: 0, left })
     }
 
@@ -57,10 +46,7 @@ impl<'a> Ziplist<'a> {
             before => (usize::from(before), self.at + 1),
         };
         let (item, len) = element(elements.get(at..)?)?;
-        self.left = match self.left {
-            None => None,
-            Some(left) => Some(left.checked_sub(1)?),
-        };
+        self.left.take()?;
         let is_right = before == self.before;
         self.before = at + len - self.at;
         self.at = at + len;
@@ -70,7 +56,7 @@ impl<'a> Ziplist<'a> {
     /// Whether the end is where the header says.
     fn ends_well(&self) -> bool {
         let last = array(self.bytes, 4).map(|bytes| u32::from_le_bytes(bytes) as usize);
-        last == Some(self.at - self.before) && self.left.is_none_or(|left| left == 0)
+        last == Some(self.at - self.before) && self.left.may_be_none()
     }
 }
 

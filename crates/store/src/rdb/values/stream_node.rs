@@ -18,7 +18,7 @@ use base::numbers::IntegerBuffer;
 use super::super::packed::{Item, Listpack, ListpackBuilder};
 use super::super::{RdbError, Writer};
 use crate::types::limits::StreamLimits;
-use crate::types::stream::{Entry, Id, Item as OwnItem, Stream};
+use crate::types::stream::{Entry, Id, Stream};
 
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
@@ -158,10 +158,10 @@ fn each_node<'s>(
     if entries.is_empty() { Ok(()) } else { visit(&entries) }
 }
 
-fn item_len(item: OwnItem<'_>) -> usize {
+fn item_len(item: Item<'_>) -> usize {
     match item {
-        OwnItem::Bytes(bytes) => bytes.len(),
-        OwnItem::Integer(_) => size_of::<i64>(),
+        Item::Bytes(bytes) => bytes.len(),
+        Item::Integer(_) => size_of::<i64>(),
     }
 }
 
@@ -171,9 +171,9 @@ fn write<W: Write>(
     entries: &[Entry<'_>],
 ) -> io::Result<()> {
     let Some(first) = entries.first() else { return Ok(()) };
-    let push = |builder: &mut ListpackBuilder, item: OwnItem<'_>| match item {
-        OwnItem::Bytes(bytes) => builder.bytes(bytes),
-        OwnItem::Integer(integer) => builder.integer(integer),
+    let push = |builder: &mut ListpackBuilder, item: Item<'_>| match item {
+        Item::Bytes(bytes) => builder.bytes(bytes),
+        Item::Integer(integer) => builder.integer(integer),
     };
     builder.integer(entries.len() as i64);
     builder.integer(0);

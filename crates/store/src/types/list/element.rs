@@ -24,10 +24,9 @@
 
 use std::sync::Arc;
 
+use crate::types::item::INTEGER_LEN_MAX;
 use base::numbers::{IntegerBuffer, parse_i64};
 
-/// Longest text of a 64-bit integer.
-const INTEGER_LEN_MAX: usize = 20;
 const HEAD_LEN_MAX: usize = 9;
 
 const STRING_LONG: u8 = 0xf0;

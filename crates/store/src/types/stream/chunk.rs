@@ -23,7 +23,8 @@ use base::numbers::IntegerBuffer;
 use smallvec::SmallVec;
 
 use super::id::Id;
-use super::item::{self, Item};
+use super::item;
+use crate::types::item::Item;
 
 const DELETED: u8 = 1;
 const SAME_FIELDS: u8 = 2;

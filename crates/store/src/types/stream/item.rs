@@ -12,47 +12,15 @@
 //! A string that is exactly the shortest form of a 64-bit integer is kept as one. The bytes are
 //! trusted: only this module writes them.
 
-use base::numbers::{IntegerBuffer, parse_i64};
+use crate::types::item::{INTEGER_LEN_MAX, Item};
+use base::numbers::parse_i64;
 
-/// Longest text of an integer.
-const INTEGER_LEN_MAX: usize = 20;
 const SHORT_LEN_MAX: usize = 63;
 const MEDIUM_LEN_MAX: usize = 4095;
 const STRING_4: u8 = 0xf0;
 const INTEGER_2: u8 = 0xf1;
 const INTEGER_4: u8 = 0xf2;
 const INTEGER_8: u8 = 0xf3;
-
-/// A field or a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Item<'a> {
-    /// As it was given.
-    Bytes(&'a [u8]),
-    /// Given as the text of this number.
-    Integer(i64),
-}
-
-impl<'a> Item<'a> {
-    /// The text; that of an integer is printed into the buffer.
-    #[inline]
-    pub fn text<'b>(self, buffer: &'b mut IntegerBuffer) -> &'b [u8]
-    where
-        'a: 'b,
-    {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Integer(n) => buffer.format(n),
-        }
-    }
-
-    /// Whether this is its text.
-    pub fn is(self, text: &[u8]) -> bool {
-        match self {
-            Self::Bytes(bytes) => bytes == text,
-            Self::Integer(n) => text.len() <= INTEGER_LEN_MAX && parse_i64(text) == Some(n),
-        }
-    }
-}
 
 /// Adds an item.
 pub(super) fn push(out: &mut Vec<u8>, text: &[u8]) {
@@ -146,6 +114,7 @@ pub(super) fn read_varint(bytes: &[u8]) -> (u64, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base::numbers::IntegerBuffer;
 
     fn assert_round_trip(text: &[u8], len: usize) {
         let mut bytes = vec![];

@@ -20,10 +20,10 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use crate::types::item::Item;
 pub use chunk::{Entry, Fields};
 pub use group::{COUNT_MAX, Consumer, ConsumerNumber, Group, Pending};
 pub use id::Id;
-pub use item::Item;
 pub use log::{Log, Range, RangeBack, Trim};
 pub use producers::Producers;
 
