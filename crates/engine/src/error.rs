@@ -78,8 +78,11 @@ pub enum CommandError {
     DebugDatabase,
     DebugDenied,
     DebugNoTable,
+    DebugNotListpack,
+    DebugNotQuicklist,
     DebugProtocolResp2,
     DebugProtocolType,
+    DebugRewrite(Box<str>),
     DebugThreshold,
     DecrementOverflow,
     DigestInvalid,
@@ -387,6 +390,8 @@ impl CommandError {
             Self::DebugNoTable => {
                 "ERR The value stored at the specified key is not represented using an hash table"
             }
+            Self::DebugNotListpack => "ERR Not a listpack encoded object.",
+            Self::DebugNotQuicklist => "ERR Not a quicklist encoded object.",
             Self::DebugProtocolResp2 => "ERR RESP2 is not supported by this command",
             Self::DebugProtocolType => {
                 "ERR Wrong protocol type name. Please use one of the following: \
@@ -640,6 +645,7 @@ impl CommandError {
                 let why = text.strip_prefix("ERR ").unwrap_or(&text);
                 format!("EXECABORT Transaction discarded because of: {why}")
             }
+            Self::DebugRewrite(reason) => format!("ERR CONFIG-REWRITE-FORCE-ALL failed: {reason}"),
             Self::ExpireOption(option) => format!("ERR Unsupported option {option}"),
             Self::ExpireTimeInvalid(command) => {
                 format!("ERR invalid expire time in '{command}' command")

@@ -100,6 +100,34 @@ pub trait Host: Sync {
     /// Expiry in the background is switched on or off (DEBUG SET-ACTIVE-EXPIRE).
     fn set_active_expiry(&self, _is_on: bool) {}
 
+    /// A number of the allocator's, after it was set if there is a new one (DEBUG MALLCTL).
+    ///
+    /// # Errors
+    /// Why it cannot be had or set.
+    fn allocator_number(&self, _name: &str, _new: Option<i64>) -> Result<i64, String> {
+        Err("No such file or directory".to_owned())
+    }
+
+    /// A text of the allocator's (DEBUG MALLCTL-STR).
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    fn allocator_text(&self, _name: &str) -> Result<Vec<u8>, String> {
+        Err("No such file or directory".to_owned())
+    }
+
+    /// Gives the history of changes another name (DEBUG CHANGE-REPL-ID).
+    fn change_replication_id(&self) {}
+
+    /// Rewrites the configuration's file with a line for every setting, and these about users (DEBUG
+    /// CONFIG-REWRITE-FORCE-ALL).
+    ///
+    /// # Errors
+    /// Why that failed.
+    fn rewrite_config_wholly(&self, _users: &[u8]) -> Result<(), String> {
+        Err("No such file or directory".to_owned())
+    }
+
     /// Sleeps on this thread (DEBUG SLEEP).
     fn sleep_ns(&self, nanoseconds: u64);
 

@@ -9,7 +9,8 @@
 //! every size.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::io;
 use tikv_jemalloc_sys as jemalloc;
 
 /// Alignment that every allocation has.
@@ -52,6 +53,82 @@ pub fn purge() -> bool {
     let code =
         unsafe { jemalloc::mallctl(PURGE_ALL.as_ptr(), none, std::ptr::null_mut(), none, 0) };
     code == 0
+}
+
+/// Names of jemalloc's whose values are texts.
+const TEXTS: &[&str] = &[
+    "config.malloc_conf",
+    "opt.dss",
+    "opt.junk",
+    "opt.metadata_thp",
+    "opt.percpu_arena",
+    "opt.thp",
+    "opt.zero_realloc",
+    "version",
+];
+
+/// A text of jemalloc's.
+///
+/// # Errors
+/// It has no text of that name.
+pub fn text(name: &str) -> io::Result<Vec<u8>> {
+    let name_z = CString::new(name).map_err(|_| reason(libc::EINVAL))?;
+    if !TEXTS.contains(&name) {
+        // What is no text would be taken for the place of one.
+        number(name, None)?;
+        return Err(reason(libc::EINVAL));
+    }
+    let mut text: *const c_char = std::ptr::null();
+    let mut len = size_of::<*const c_char>();
+    let (place, none) = ((&raw mut text).cast(), std::ptr::null_mut());
+    // SAFETY: the value of these names is the place of a text, for which there is room.
+    let code = unsafe { jemalloc::mallctl(name_z.as_ptr(), place, &raw mut len, none, 0) };
+    if code != 0 || text.is_null() {
+        return Err(reason(if code == 0 { libc::EINVAL } else { code }));
+    }
+    // SAFETY: jemalloc's texts end with a zero byte, and are never freed.
+    Ok(unsafe { CStr::from_ptr(text) }.to_bytes().to_vec())
+}
+
+/// A number of jemalloc's, after it was set if there is a `new` one.
+///
+/// # Errors
+/// It has no number of that name, or it may not be set: a wrong value of most of them breaks the process.
+pub fn number(name: &str, new: Option<i64>) -> io::Result<i64> {
+    let name_z = CString::new(name).map_err(|_| reason(libc::EINVAL))?;
+    // Reading these is more than that: jemalloc takes the room for the value as the place of another.
+    if name.starts_with("experimental.") || name.ends_with(".name") {
+        return Err(reason(libc::EPERM));
+    }
+    let can_be_set = matches!(name, "background_thread" | "epoch") || name.ends_with("_decay_ms");
+    if new.is_some() && !can_be_set {
+        return Err(reason(libc::EPERM));
+    }
+    // Whoever asks with another size than that of the value is refused.
+    for size in [8, 4, 1] {
+        let mut value = 0_u64;
+        // The only values of one byte are switches.
+        let mut new_value = new.map_or(0, |new| if size == 1 { i64::from(new != 0) } else { new });
+        let mut len = size;
+        let new_place = if new.is_some() { &raw mut new_value } else { std::ptr::null_mut() };
+        let new_len = if new.is_some() { size } else { 0 };
+        let place = (&raw mut value).cast();
+        // SAFETY: there are as many bytes for the value as jemalloc is told, or more; so there are of the
+        // new one, which any number may be under these names.
+        let code = unsafe {
+            jemalloc::mallctl(name_z.as_ptr(), place, &raw mut len, new_place.cast(), new_len)
+        };
+        match code {
+            0 => return Ok(value as i64),
+            libc::EINVAL if size != 1 => {}
+            code => return Err(reason(code)),
+        }
+    }
+    Err(reason(libc::EINVAL))
+}
+
+fn reason(code: c_int) -> io::Error {
+    io::Error::from_raw_os_error(code)
 }
 
 /// jemalloc's report on itself.

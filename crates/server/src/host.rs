@@ -1,6 +1,7 @@
 //! The outside world as commands see it: configuration, clients, statistics, the log, and the end.
 
 use crate::acceptor::AcceptorSwitch;
+use crate::alloc;
 use crate::clients::connection::Connection;
 use crate::clients::record::{ClientRecord, flags};
 use crate::clients::registry::Registry;
@@ -8,7 +9,7 @@ use crate::clients::stream::Endpoint;
 use crate::clock::MachineClock;
 use crate::commands::client::line::{self, Viewer};
 use crate::config::value::os_reason;
-use crate::config::{Config, Settings, replace_file};
+use crate::config::{Config, Scope, Settings, replace_file};
 use crate::log::{self, Level};
 use crate::migration::Migrations;
 use crate::persistence::Snapshots;
@@ -51,6 +52,8 @@ pub struct ServerHost {
     pub append_only: AppendOnly,
     /// Where snapshots and the append-only file lie.
     pub disk: Arc<dyn Disk>,
+    /// What the history of changes is called.
+    pub replication_id: Mutex<String>,
     /// Keys on their way to other servers.
     pub migrations: Migrations,
     /// Who listens; nobody in a server without sockets.
@@ -85,8 +88,7 @@ impl Started {
         Self {
             monotonic_ns: clock.now_ns(),
             wall_ms: clock.wall_ms(),
-            run_id: (0..3).map(|_| format!("{:016x}", random_u64())).collect::<String>()[..40]
-                .into(),
+            run_id: random_id(),
             port,
             loops,
             memory_bytes: base::memory::used(),
@@ -98,6 +100,12 @@ impl Started {
 /// A number that nobody can guess; the time where the system has no better.
 pub fn random_u64() -> u64 {
     getrandom::u64().unwrap_or_else(|_| MachineClock::new().wall_us())
+}
+
+/// 40 hexadecimal digits that nobody else has.
+fn random_id() -> String {
+    let digits: String = (0..3).map(|_| format!("{:016x}", random_u64())).collect();
+    digits[..40].to_owned()
 }
 
 impl ServerHost {
@@ -119,6 +127,7 @@ impl ServerHost {
             saver: Saver::default(),
             append_only: AppendOnly::default(),
             disk: Arc::new(MachineDisk),
+            replication_id: Mutex::new(random_id()),
             started,
             reclaimer,
             migrations: Migrations::default(),
@@ -214,6 +223,22 @@ impl ServerHost {
 impl Host for ServerHost {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn allocator_number(&self, name: &str, new: Option<i64>) -> Result<i64, String> {
+        alloc::number(name, new).map_err(|error| os_reason(&error))
+    }
+
+    fn allocator_text(&self, name: &str) -> Result<Vec<u8>, String> {
+        alloc::text(name).map_err(|error| os_reason(&error))
+    }
+
+    fn change_replication_id(&self) {
+        *self.replication_id.lock() = random_id();
+    }
+
+    fn rewrite_config_wholly(&self, users: &[u8]) -> Result<(), String> {
+        self.config.lock().rewrite(users, Scope::All).map_err(|error| error.to_string())
     }
 
     fn sleep_ns(&self, nanoseconds: u64) {

@@ -1,8 +1,10 @@
 //! DEBUG: for tests and for finding faults; behind `enable-debug-command`.
 
+mod outside;
 mod protocol;
 mod switching;
 mod tables;
+mod values;
 
 use crate::args;
 use crate::command::{Command, Flags, Group, Outcome, Reach};
@@ -47,6 +49,8 @@ type Subcommand = (&'static str, std::ops::RangeInclusive<usize>, fn(&mut Ctx<'_
 const SUBCOMMANDS: &[Subcommand] = &[
     ("aof-flush-sleep", 3..=3, switching::accept),
     ("assert", 2..=2, switching::assert),
+    ("change-repl-id", 2..=2, outside::change_replication_id),
+    ("config-rewrite-force-all", 2..=2, outside::rewrite_config),
     ("dict-resizing", 3..=3, switching::accept),
     ("digest", 2..=2, digest),
     ("digest-value", 2..=usize::MAX, digest_value),
@@ -54,13 +58,20 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("help", 2..=2, help),
     ("htstats", 3..=usize::MAX, tables::of_database),
     ("htstats-key", 3..=usize::MAX, tables::of_key),
+    ("leak", 3..=3, switching::leak),
+    ("listpack", 3..=3, values::listpack),
     ("log", 3..=3, switching::log),
+    ("mallctl", 3..=usize::MAX, outside::allocator_number),
+    ("mallctl-str", 3..=usize::MAX, outside::allocator_text),
     ("object", 3..=4, object),
+    ("oom", 2..=2, switching::out_of_memory),
     ("panic", 2..=2, panic),
     ("pause-cron", 3..=3, switching::pause_cron),
     ("populate", 3..=5, tables::populate),
     ("protocol", 3..=3, protocol::protocol),
+    ("quicklist", 3..=4, values::quicklist),
     ("quicklist-packed-threshold", 3..=3, switching::quicklist_packed_threshold),
+    ("replicate", 3..=usize::MAX, switching::accept),
     ("replybuffer", 4..=4, switching::reply_buffer),
     ("segfault", 2..=2, switching::segfault),
     ("set-active-expire", 3..=3, set_active_expire),
@@ -68,6 +79,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("set-skip-checksum-validation", 3..=3, switching::set_skip_checksum_validation),
     ("sleep", 3..=3, sleep),
     ("sleep", 5..=5, sleep),
+    ("stringmatch-test", 2..=2, values::try_patterns),
 ];
 
 /// `DEBUG subcommand [argument …]`.
@@ -96,7 +108,11 @@ fn is_sleep_on_key(argv: Argv<'_>) -> bool {
 
 fn reach(argv: Argv<'_>) -> Reach {
     match subcommand(argv) {
-        Some(("digest" | "digest-value" | "htstats-key" | "object" | "populate", ..)) => Reach::All,
+        Some((
+            "digest" | "digest-value" | "htstats-key" | "listpack" | "object" | "populate"
+            | "quicklist",
+            ..,
+        )) => Reach::All,
         Some(("htstats", ..)) => Reach::Slices,
         Some(("sleep", ..)) if argv.len() == 3 => Reach::All,
         Some(("sleep", ..)) => Reach::Keys,
@@ -132,6 +148,10 @@ fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
         "    Accepted: what they tune does not exist here.",
         "ASSERT",
         "    Crash the server as a broken invariant does.",
+        "CHANGE-REPL-ID",
+        "    Give the history of changes another name, so that no replica can go on with it.",
+        "CONFIG-REWRITE-FORCE-ALL",
+        "    Rewrite the configuration's file as CONFIG REWRITE does, with a line for every setting.",
         "DIGEST",
         "    Return a fingerprint of all data.",
         "DIGEST-VALUE <key> [<key> ...]",
@@ -142,10 +162,20 @@ fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
         "    Return how full the tables of a database are.",
         "HTSTATS-KEY <key> [full]",
         "    Return how full the table of a large value is.",
+        "LEAK <string>",
+        "    Lose the memory of a string.",
+        "LISTPACK <key>",
+        "    Write a line about a packed value to the server's log.",
         "LOG <message>",
         "    Write a line to the server's log.",
+        "MALLCTL <name> [<value>]",
+        "    Return a number of the allocator's, and set it first if it is one of those that may be.",
+        "MALLCTL-STR <name>",
+        "    Return a text of the allocator's.",
         "OBJECT <key> [fast]",
         "    Return how the value of a key is kept; `fast` leaves out what takes long to find out.",
+        "OOM",
+        "    Crash the server as if there were no memory.",
         "PANIC",
         "    Crash the server as a broken invariant does.",
         "PAUSE-CRON <0|1>",
@@ -155,6 +185,10 @@ fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
         "PROTOCOL <type>",
         "    Return a reply of a type: string, integer, double, bignum, null, array, set, map,",
         "    attrib, push, verbatim, true, false.",
+        "QUICKLIST <key>",
+        "    Write a line about a large list to the server's log.",
+        "REPLICATE <word> [<word> ...]",
+        "    Send a call to the replicas alone, of which there are none.",
         "SEGFAULT",
         "    Crash the server as a stray pointer does.",
         "SET-ACTIVE-EXPIRE <0|1>",
@@ -165,6 +199,8 @@ fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
         "    Let RESTORE take payloads with wrong checksums, or not.",
         "SLEEP <seconds> [KEY <key>]",
         "    Stop the whole server for that long, or only those who want the same shard as the key.",
+        "STRINGMATCH-TEST",
+        "    Try random patterns on random texts.",
     ];
     reply_help(ctx.reply, "DEBUG", LINES);
     Ok(())

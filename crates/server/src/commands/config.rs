@@ -1,7 +1,7 @@
 //! CONFIG: settings shown, changed, written back; and statistics reset.
 
 use super::{host, reply_help};
-use crate::config::{Caller, ConfigError, table};
+use crate::config::{Caller, ConfigError, Scope, table};
 use crate::persistence::append_only;
 use engine::acl;
 use engine::args;
@@ -94,7 +94,7 @@ fn resetstat(ctx: &mut Ctx<'_, '_>) -> Outcome {
 /// `CONFIG REWRITE` → OK.
 fn rewrite(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let users = acl::to_text(&ctx.engine.acl.users(), ctx.settings.dialect);
-    let outcome = host(ctx)?.config.lock().rewrite(&users);
+    let outcome = host(ctx)?.config.lock().rewrite(&users, Scope::Changed);
     outcome.map_err(|error| CommandError::Outside(args::shown(error.to_string().as_bytes())))?;
     ctx.reply.ok();
     Ok(())

@@ -30,8 +30,8 @@ pub use command_line::{Invocation, Sources};
 pub use dialect::Dialect;
 pub use error::{ConfigError, FatalError, LoadError};
 pub use machine::Machine;
-pub use rewrite::RewriteError;
 pub(crate) use rewrite::replace as replace_file;
+pub use rewrite::{RewriteError, Scope};
 pub use settings::{Bind, ClientsMemory, Settings, ShutdownWords, SyslogName, allows};
 pub use special::{OutputLimit, SavePoint};
 
@@ -229,9 +229,9 @@ impl Config {
 
     /// Writes the settings back into the file that they came from, and these lines about users unless
     /// they have a file of their own.
-    pub fn rewrite(&self, users: &[u8]) -> Result<(), RewriteError> {
+    pub fn rewrite(&self, users: &[u8], scope: Scope) -> Result<(), RewriteError> {
         let path = self.file.as_deref().ok_or(RewriteError::NoFile)?;
-        rewrite::write(self, path, users)
+        rewrite::write(self, path, users, scope)
     }
 
     /// The settings in the types that the server works with.

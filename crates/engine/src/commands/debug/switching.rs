@@ -24,12 +24,24 @@ pub(super) fn error(ctx: &mut Ctx<'_, '_>) -> Outcome {
     Ok(())
 }
 
+/// `DEBUG LEAK string` → OK: its memory is lost.
+pub(super) fn leak(ctx: &mut Ctx<'_, '_>) -> Outcome {
+    ctx.argv.at(2).to_vec().leak();
+    ctx.reply.ok();
+    Ok(())
+}
+
 /// `DEBUG LOG message` → OK: it is in the server's log.
 pub(super) fn log(ctx: &mut Ctx<'_, '_>) -> Outcome {
     let message = String::from_utf8_lossy(ctx.argv.at(2));
     ctx.host.log(3, &format!("DEBUG LOG: {message}"));
     ctx.reply.ok();
     Ok(())
+}
+
+/// `DEBUG OOM`: ends the server with a report.
+pub(super) fn out_of_memory(_ctx: &mut Ctx<'_, '_>) -> Outcome {
+    panic!("a client has called DEBUG OOM");
 }
 
 /// `DEBUG PAUSE-CRON 0 | 1` → OK: periodic jobs go on, or rest.
@@ -53,7 +65,7 @@ pub(super) fn segfault(ctx: &mut Ctx<'_, '_>) -> Outcome {
     Ok(())
 }
 
-/// `DEBUG AOF-FLUSH-SLEEP microseconds`, `DEBUG DICT-RESIZING 0 | 1` → OK.
+/// `DEBUG AOF-FLUSH-SLEEP microseconds`, `DEBUG DICT-RESIZING 0 | 1`, `DEBUG REPLICATE word [word …]` → OK.
 pub(super) fn accept(ctx: &mut Ctx<'_, '_>) -> Outcome {
     ctx.reply.ok();
     Ok(())

@@ -462,7 +462,7 @@ fn replication(text: &mut String, facts: &Facts<'_>) {
     fields!(text,
         "role": "master", "connected_slaves": 0, "master_failover_state": "no-failover",
         "replicas_waiting_psync": 0,
-        "master_replid": facts.host.started.run_id,
+        "master_replid": facts.host.replication_id.lock(),
         "master_replid2": "0000000000000000000000000000000000000000",
         "master_repl_offset": 0, "second_repl_offset": -1,
         "repl_backlog_active": 0, "repl_backlog_size": facts.setting("repl-backlog-size"),
