@@ -323,12 +323,21 @@ impl<'e> Data<'e> {
     /// Tells of a further event of a change that [`Data::changed`] has counted.
     #[inline]
     pub fn noted(&mut self, key: Key<'_>, event: Event) {
+        let shard = self.shard(key.hash);
+        let is_awaited = !shard.watched.is_empty() || !shard.waiting.is_empty();
+        if is_awaited || !self.notices.is_silent() {
+            self.tell(key, event);
+        }
+    }
+
+    /// Tells all whom a change may concern.
+    #[inline(never)]
+    fn tell(&mut self, key: Key<'_>, event: Event) {
         let db = self.db;
-        let (shard, after) = self.parts(key.hash);
-        let LockedShard { watched, tracked, .. } = shard;
+        let (LockedShard { watched, tracked, waiting, .. }, after) = self.parts(key.hash);
         follow(watched, tracked, after.notices, db, key.bytes, event);
-        if !shard.waiting.is_empty() {
-            self.note_ready(key);
+        if !waiting.is_empty() {
+            waiting.note(db, key, after.ready);
         }
     }
 

@@ -196,6 +196,17 @@ impl Session {
         self.user = Some(user);
     }
 
+    /// Whether nothing that it is or has begun stands in the way of any call: its user may do everything,
+    /// and it is in no transaction, a subscriber or a monitor.
+    #[inline]
+    pub(crate) fn is_unhindered(&self) -> bool {
+        self.is_authenticated
+            && self.is_unrestricted
+            && self.transaction.is_none()
+            && self.subscriptions.is_none()
+            && !self.is_monitor
+    }
+
     /// The name of its user.
     pub fn user_name(&self) -> &[u8] {
         self.user.as_ref().map_or(acl::DEFAULT, |user| user.name())

@@ -28,6 +28,12 @@ impl<'e> Invalidations<'e> {
         Self { tracking, host, caller: 0, changed: Vec::new() }
     }
 
+    /// Whether any client tracks anything.
+    #[inline]
+    pub(super) fn is_on(&self) -> bool {
+        self.tracking.is_on()
+    }
+
     /// `key` has changed.
     #[inline]
     pub(super) fn changed(
@@ -37,7 +43,7 @@ impl<'e> Invalidations<'e> {
         event: Option<Event>,
         postings: &mut Postings,
     ) {
-        if self.tracking.is_on() {
+        if self.is_on() {
             self.tell(tracked, key, event, postings);
         }
     }

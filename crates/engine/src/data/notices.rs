@@ -58,6 +58,12 @@ impl<'e> Notices<'e> {
         self.classes != Classes::NONE
     }
 
+    /// Whether a change is told to nobody: it is not published, and no client tracks anything.
+    #[inline]
+    pub(super) fn is_silent(&self) -> bool {
+        !self.is_on() && !self.invalidations.is_on()
+    }
+
     /// Tells what happened to a key.
     #[inline]
     pub fn notify(&mut self, db: usize, key: &[u8], event: Event) {
