@@ -91,8 +91,10 @@ impl<'e> Author<'e> {
                 }
                 return match (saving.file.take(), &saving.name) {
                     (Some(File::Commands(file)), _) => file.finish().map(|_| true),
-                    (Some(File::Snapshot(file)), None) => file.finish().map(|_| true),
-                    (Some(File::Snapshot(file)), Some(name)) => file.finish_as(name).map(|_| true),
+                    (Some(File::Snapshot(file)), None) => file.finish().map(|file| 0 < file.keep()),
+                    (Some(File::Snapshot(file)), Some(name)) => {
+                        file.finish()?.place(name).map(|_| true)
+                    }
                     (None, _) => Ok(true),
                 };
             }
