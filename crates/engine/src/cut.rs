@@ -226,7 +226,7 @@ impl Engine {
             purpose,
             at_ms,
             access_clock: crate::data::access_clock(at_ms),
-            journal_end: self.journal.end(),
+            journal_end: self.journal.mark(),
             changes: self.changes(),
             memory_bytes: base::memory::used(),
             databases,
