@@ -81,17 +81,21 @@ impl Model {
         if moment < floor {
             return Err(Wrong::Lost { moment, floor });
         }
-        self.moments.truncate(moment + 1);
         // What is past its deadline now may be in the one and not in the other, and the clock may jump back.
         self.moments[moment].contents = found.clone();
-        if is_safe {
-            self.floor = moment;
-        }
-        self.moments.drain(..self.floor);
-        self.cached = moment - self.floor;
-        self.floor = 0;
         self.moments.iter_mut().for_each(|moment| moment.end = 0);
+        self.cached = moment;
+        if is_safe {
+            self.opened();
+        }
         Ok(())
+    }
+
+    /// What was found is what there is now, and will not be lost.
+    pub fn opened(&mut self) {
+        self.moments.truncate(self.cached + 1);
+        self.moments.drain(..self.cached);
+        (self.cached, self.floor) = (0, 0);
     }
 
     /// Whether this is what is there now, at `now_ms`; how it differs if not.
@@ -190,5 +194,13 @@ mod tests {
         twice.acknowledged(0);
         twice.power_failed();
         twice.found(&contents(2), 1000, true).unwrap();
+
+        let mut opened = model();
+        opened.killed(30);
+        opened.found(&contents(3), 1000, false).unwrap();
+        opened.opened();
+        opened.power_failed();
+        assert!(opened.found(&contents(2), 1000, true).is_err(), "it was shown");
+        assert!(opened.found(&contents(4), 1000, true).is_err(), "it was not there");
     }
 }

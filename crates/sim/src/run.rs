@@ -199,6 +199,7 @@ impl World {
             };
             let node = Node::new(engine, self.trace.clone());
             let mut life = Life { engine, node, keeper, snapshot: None };
+            past.model.opened();
             past.model.acknowledged(life.keeper.synced());
             self.work(&mut life, past, rng)?;
             self.die(&mut life, past, rng)?;

@@ -77,7 +77,10 @@ impl Writer {
             return Ok(writer);
         };
         let earlier_len = earlier.iter().map(len).sum::<io::Result<u64>>()?;
-        let increment = disk.append(&place.part(&last.name))?;
+        let mut increment = disk.append(&place.part(&last.name))?;
+        // What was loaded is about to be shown, so it must not be lost any more, nor what was cut off come
+        // back: whoever has written it may have ended before it was synced.
+        increment.sync()?;
         let increment_len = increment.len()?;
         Ok(Self {
             disk,
