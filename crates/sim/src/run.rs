@@ -194,6 +194,11 @@ impl World {
                 Ok(keeper) => keeper,
                 Err(error) => {
                     self.note_refusal("open", &error, past);
+                    // It ends. If a sync has failed, nobody can tell what the next start would see that
+                    // is not on the platter.
+                    if !self.disk.is_off() && !self.disk.end_process() {
+                        self.disk.cut_power();
+                    }
                     return Ok(false);
                 }
             };
