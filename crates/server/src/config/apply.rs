@@ -29,8 +29,8 @@ pub struct Note {
     pub text: String,
 }
 
-/// One line for each named setting that differs from its default and has no effect here, and a
-/// warning while nothing is kept on disk. With `changes`, only about the settings that they touch.
+/// One line for each named setting that differs from its default and has no effect here. With
+/// `changes`, only about the settings that they touch.
 pub(super) fn notes(config: &Config, changes: Option<&Changes>) -> Vec<Note> {
     let is_asked = |index: usize| changes.is_none_or(|changes| changes.holds(index));
     let mut notes = Vec::new();
