@@ -8,6 +8,7 @@ mod count;
 mod parts;
 mod setup;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -46,9 +47,20 @@ struct Plan {
     root: PathBuf,
     options: Options,
     setup: Setup,
+    /// The last lines of the runs that failed.
+    failures: RefCell<Vec<String>>,
 }
 
+/// Lines of a failed run that the report repeats: long outputs are often cut to their end.
+const REPEATED_LINES: usize = 60;
+
 impl Plan {
+    fn keep_end(&self, text: &str) {
+        let lines: Vec<&str> = text.lines().collect();
+        let end = lines[lines.len().saturating_sub(REPEATED_LINES)..].join("\n");
+        self.failures.borrow_mut().push(end);
+    }
+
     /// A program of the workspace, built with the `ci` profile.
     fn built(&self, program: &str) -> PathBuf {
         let folder = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
@@ -105,7 +117,12 @@ pub(crate) fn run(options: &Options) -> Outcome {
         }
         return Ok(());
     }
-    let plan = Plan { root: root(), options: copy(options), setup: Setup::new(&root()) };
+    let plan = Plan {
+        root: root(),
+        options: copy(options),
+        setup: Setup::new(&root()),
+        failures: RefCell::default(),
+    };
     let mut done: Vec<Done> = Vec::new();
     for part in PARTS.iter().filter(|part| is_chosen(options, part)) {
         println!("\n=== {}: {}", part.name, part.about);
@@ -118,6 +135,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
             }
             Err(Skip::Failed(message)) => {
                 println!("failed: {message}");
+                plan.keep_end(&message);
                 Count { failed: 1, ..Count::default() }
             }
         };
@@ -127,7 +145,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
             break;
         }
     }
-    report(&done)
+    report(&done, &plan.failures.borrow())
 }
 
 fn is_chosen(options: &Options, part: &parts::Part) -> bool {
@@ -147,7 +165,10 @@ fn copy(options: &Options) -> Options {
     }
 }
 
-fn report(done: &[Done]) -> Outcome {
+fn report(done: &[Done], failures: &[String]) -> Outcome {
+    for failure in failures {
+        println!("\nThe end of a run that failed:\n{failure}");
+    }
     let mut slowest: Vec<&Done> = done.iter().collect();
     slowest.sort_by_key(|part| std::cmp::Reverse(part.time));
     let total: Duration = done.iter().map(|part| part.time).sum();

@@ -140,7 +140,7 @@ fn build(_: &Plan) -> Result<Count, Skip> {
     Ok(Count::default())
 }
 
-fn unit(_: &Plan) -> Result<Count, Skip> {
+fn unit(plan: &Plan) -> Result<Count, Skip> {
     let mut command = cargo();
     if is_installed("cargo-nextest") {
         command.args(["nextest", "run", "--cargo-profile", "ci", "--workspace", "--no-fail-fast"]);
@@ -152,7 +152,7 @@ fn unit(_: &Plan) -> Result<Count, Skip> {
     // A random test fails once for every step by which its input is made smaller: with a trace at each
     // of them nobody finds the input at the end.
     command.env("RUST_BACKTRACE", "0");
-    counted(&mut command)
+    counted(plan, &mut command)
 }
 
 /// Loom replaces the atomics of the crate, so it is another build, beside the others.
@@ -165,25 +165,25 @@ fn loom(plan: &Plan) -> Result<Count, Skip> {
     command
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-    counted(&mut command)
+    counted(plan, &mut command)
 }
 
 fn cases_engine(plan: &Plan) -> Result<Count, Skip> {
-    counted(harness(plan).args(["cases", "--engine"]))
+    counted(plan, harness(plan).args(["cases", "--engine"]))
 }
 
 fn cases_server(plan: &Plan) -> Result<Count, Skip> {
-    counted(harness(plan).arg("cases").arg("--server").arg(plan.server()?))
+    counted(plan, harness(plan).arg("cases").arg("--server").arg(plan.server()?))
 }
 
 fn cases_dialect(plan: &Plan) -> Result<Count, Skip> {
     let mut command = harness(plan);
     command.args(["cases", "--dialect", "valkey", "--server"]).arg(plan.server()?);
-    counted(&mut command)
+    counted(plan, &mut command)
 }
 
 fn cases_reference(plan: &Plan) -> Result<Count, Skip> {
-    counted(harness(plan).arg("cases").arg("--server").arg(plan.reference()?))
+    counted(plan, harness(plan).arg("cases").arg("--server").arg(plan.reference()?))
 }
 
 /// The same streams every time, so that a run tells of the change and not of luck; other seeds are
@@ -195,18 +195,18 @@ fn streams(plan: &Plan) -> Result<Count, Skip> {
     command.arg("streams").arg("--server").arg(plan.server()?);
     command.arg("--reference").arg(plan.reference()?);
     command.args(["--seed", &plan.options.seed.unwrap_or(STREAMS_SEED).to_string()]);
-    counted(&mut command)
+    counted(plan, &mut command)
 }
 
 fn journal(plan: &Plan) -> Result<Count, Skip> {
     let mut command = harness(plan);
     let seed = plan.options.seed.unwrap_or(STREAMS_SEED).to_string();
     command.args(["journal", "--count", "200", "--seed", &seed]);
-    let own = counted(&mut command)?;
+    let own = counted(plan, &mut command)?;
     let mut command = harness(plan);
     command.args(["journal", "--count", "60", "--seed", &seed]);
     command.arg("--reference").arg(plan.reference()?);
-    Ok(own + counted(&mut command)?)
+    Ok(own + counted(plan, &mut command)?)
 }
 
 /// Seeds that are the same every time, and as many that are not: these find what nobody has thought of.
@@ -220,7 +220,7 @@ fn sim(plan: &Plan) -> Result<Count, Skip> {
         if let Some(from) = from {
             command.args(["--from", &from.to_string()]);
         }
-        counted(&mut command)
+        counted(plan, &mut command)
     };
     let chosen = run(Some(plan.options.seed.unwrap_or(STREAMS_SEED)))?;
     Ok(chosen + run(None)?)
@@ -234,11 +234,11 @@ fn kills(plan: &Plan) -> Result<Count, Skip> {
     command.arg("kills").arg("--server").arg(plan.server()?);
     command.args(["--rounds", &KILLS.to_string()]);
     command.args(["--seed", &plan.options.seed.unwrap_or(STREAMS_SEED).to_string()]);
-    counted(&mut command)
+    counted(plan, &mut command)
 }
 
 fn full_disk(plan: &Plan) -> Result<Count, Skip> {
-    counted(harness(plan).arg("full-disk").arg("--server").arg(plan.server()?))
+    counted(plan, harness(plan).arg("full-disk").arg("--server").arg(plan.server()?))
 }
 
 fn dumps(plan: &Plan) -> Result<Count, Skip> {
@@ -246,63 +246,63 @@ fn dumps(plan: &Plan) -> Result<Count, Skip> {
     command.arg("dumps").arg("--server").arg(plan.server()?);
     command.arg("--reference").arg(plan.reference()?);
     command.args(["--seed", &plan.options.seed.unwrap_or(STREAMS_SEED).to_string()]);
-    counted(&mut command)
+    counted(plan, &mut command)
 }
 
 fn django(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut python(plan, "django_site", None)?)
+    counted(plan, &mut python(plan, "django_site", None)?)
 }
 
 fn redis_py(plan: &Plan) -> Result<Count, Skip> {
-    let newest = counted(&mut python(plan, "redis_py", None)?)?;
+    let newest = counted(plan, &mut python(plan, "redis_py", None)?)?;
     let older = plan.setup.older_redis_py()?;
-    Ok(newest + counted(&mut python(plan, "redis_py", Some(&older))?)?)
+    Ok(newest + counted(plan, &mut python(plan, "redis_py", Some(&older))?)?)
 }
 
 fn celery(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut python(plan, "celery_site", None)?)
+    counted(plan, &mut python(plan, "celery_site", None)?)
 }
 
 fn rq(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut python(plan, "rq_site", None)?)
+    counted(plan, &mut python(plan, "rq_site", None)?)
 }
 
 fn locks(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut python(plan, "locks", None)?)
+    counted(plan, &mut python(plan, "locks", None)?)
 }
 
 fn dramatiq(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut python(plan, "dramatiq_site", None)?)
+    counted(plan, &mut python(plan, "dramatiq_site", None)?)
 }
 
 fn channels(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut python(plan, "channels_site", None)?)
+    counted(plan, &mut python(plan, "channels_site", None)?)
 }
 
 fn huey(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut python(plan, "huey_site", None)?)
+    counted(plan, &mut python(plan, "huey_site", None)?)
 }
 
 /// It does not take the newest redis-py.
 fn arq(plan: &Plan) -> Result<Count, Skip> {
     let older = plan.setup.older_redis_py()?;
-    counted(&mut python(plan, "arq_site", Some(&older))?)
+    counted(plan, &mut python(plan, "arq_site", Some(&older))?)
 }
 
 fn ioredis(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut node(plan, "ioredis.test.mjs")?)
+    counted(plan, &mut node(plan, "ioredis.test.mjs")?)
 }
 
 fn node_redis(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut node(plan, "node-redis.test.mjs")?)
+    counted(plan, &mut node(plan, "node-redis.test.mjs")?)
 }
 
 fn bullmq(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut node(plan, "bullmq.test.mjs")?)
+    counted(plan, &mut node(plan, "bullmq.test.mjs")?)
 }
 
 fn bull(plan: &Plan) -> Result<Count, Skip> {
-    counted(&mut node(plan, "bull.test.mjs")?)
+    counted(plan, &mut node(plan, "bull.test.mjs")?)
 }
 
 fn harness(plan: &Plan) -> Command {
@@ -331,8 +331,12 @@ fn node(plan: &Plan, suite: &str) -> Result<Command, Skip> {
     Ok(command)
 }
 
-fn counted(command: &mut Command) -> Result<Count, Skip> {
+/// Runs tests, shows what they say, and counts; of failures the end is kept for the report.
+fn counted(plan: &Plan, command: &mut Command) -> Result<Count, Skip> {
     let finished = run_and_read(command)?;
+    if !finished.is_success {
+        plan.keep_end(&finished.text);
+    }
     match Count::read(&finished.text) {
         Some(count) if finished.is_success || 0 < count.failed => Ok(count),
         Some(_) | None => Err(Skip::Failed("the runner ended badly".to_owned())),
