@@ -48,6 +48,7 @@ pub(crate) const PARTS: &[Part] = &[
     part("kills", "a real server, killed again and again while it writes", kills),
     part("full-disk", "a real server whose disk is full for a while", full_disk),
     part("dumps", "values from server to reference and back", dumps),
+    part("files", "files of the server that the reference loads, and the other way round", files),
     part("django", "a Django site: cache and sessions", django),
     part("redis-py", "redis-py, newest and 5.x", redis_py),
     part("celery", "Celery: broker and results", celery),
@@ -64,7 +65,7 @@ pub(crate) const PARTS: &[Part] = &[
 ];
 
 /// Beginnings of the names of parts that run programs which `build` makes.
-const NEED_BUILD: [&str; 19] = [
+const NEED_BUILD: [&str; 20] = [
     "arq",
     "bull",
     "cases",
@@ -73,6 +74,7 @@ const NEED_BUILD: [&str; 19] = [
     "django",
     "dramatiq",
     "dumps",
+    "files",
     "full-disk",
     "huey",
     "ioredis",
@@ -245,6 +247,18 @@ fn dumps(plan: &Plan) -> Result<Count, Skip> {
     let mut command = harness(plan);
     command.arg("dumps").arg("--server").arg(plan.server()?);
     command.arg("--reference").arg(plan.reference()?);
+    command.args(["--seed", &plan.options.seed.unwrap_or(STREAMS_SEED).to_string()]);
+    counted(plan, &mut command)
+}
+
+/// Files of each kind, of either server, each twice.
+const FILES: u64 = 16;
+
+fn files(plan: &Plan) -> Result<Count, Skip> {
+    let mut command = harness(plan);
+    command.arg("files").arg("--server").arg(plan.server()?);
+    command.arg("--reference").arg(plan.reference()?);
+    command.args(["--count", &FILES.to_string()]);
     command.args(["--seed", &plan.options.seed.unwrap_or(STREAMS_SEED).to_string()]);
     counted(plan, &mut command)
 }

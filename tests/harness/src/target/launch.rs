@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::socket::SocketLink;
-use super::{Link, WAIT};
+use super::{Link, WAIT, request};
 use crate::frame::Frame;
 
 /// A running server; dropping it ends the process and removes its folder, if that is its own.
@@ -85,6 +85,24 @@ impl Server {
     pub fn kill(mut self) -> Result<(), String> {
         self.child.kill().and_then(|()| self.child.wait()).map_err(|error| error.to_string())?;
         Ok(())
+    }
+
+    /// Has it end by itself. It has written all that belongs into its append-only file then.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn shut_down(mut self) -> Result<(), String> {
+        let mut link = SocketLink::open(self.port)?;
+        link.send(&request(&[b"SHUTDOWN".to_vec(), b"NOSAVE".to_vec()]))?;
+        let deadline = Instant::now() + WAIT;
+        while Instant::now() < deadline {
+            match self.child.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(()),
+                Ok(Some(status)) => return Err(format!("it ended with {status}:\n{}", self.log())),
+                _ => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+        Err(format!("the server does not end:\n{}", self.log()))
     }
 
     fn wait_until_ready(&mut self) -> Result<(), String> {
