@@ -5,8 +5,8 @@
 //! was late: a pause of a second is felt by every request of that second, not by one.
 //!
 //! A call that holds a few keys for long may hold their shard: the others of that shard wait, and
-//! rightly so. Which keys those are is found out by a short rehearsal; if the server answers for
-//! some keys during it, the probes ask for those alone, and if for none, for any.
+//! rightly so. Which keys those are is found out by a short rehearsal of all that hold keys at once; if
+//! the server answers for some keys during it, the probes ask for those alone, and if for none, for any.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -34,9 +34,9 @@ const ACTION_SECONDS: u32 = 3;
 /// How the probed keys are written.
 const VALUE_LEN: &str = "100";
 /// Of these keys, some are asked for while the call that is rehearsed runs.
-const CANDIDATES: u64 = 64;
+const CANDIDATES: u64 = 256;
 /// When in a rehearsal the asking begins and ends.
-const ASKING: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(400)];
+const ASKING: [Duration; 2] = [Duration::from_millis(400), Duration::from_millis(700)];
 /// The generator's words after those that every action shares.
 type Words = Vec<String>;
 
@@ -117,9 +117,9 @@ fn watch(action: &Action, stage: &Stage<'_>, server: &str, keys: u64) -> Outcome
         Ok(call) => call,
         Err(reason) => return Ok(Row { refusal: Some(reason), ..row }),
     };
-    let free = match &call.rehearsal {
-        Some(rehearsal) => free_keys(stage, rehearsal)?,
-        None => Vec::new(),
+    let free = match &call.rehearsals[..] {
+        [] => Vec::new(),
+        rehearsals => free_keys(stage, rehearsals)?,
     };
     let start = Instant::now();
     let (done, mut waits) = while_probing(stage, keys, &free, || {
@@ -169,15 +169,15 @@ fn while_probing(
     })
 }
 
-/// The candidates that the server answers for while the rehearsal runs.
-fn free_keys(stage: &Stage<'_>, rehearsal: &[String]) -> Outcome<Vec<u64>> {
+/// The candidates that the server answers for while the rehearsals run, all at once.
+fn free_keys(stage: &Stage<'_>, rehearsals: &[Words]) -> Outcome<Vec<u64>> {
     let fail = |error: std::io::Error| format!("a rehearsal: {error}");
     let connect = |_| stage.server.connect();
     let mut streams =
         (0..CANDIDATES).map(connect).collect::<std::io::Result<Vec<_>>>().map_err(fail)?;
     thread::scope(|scope| {
         let start = Instant::now();
-        let call = scope.spawn(|| run(stage.generator, stage.server, rehearsal));
+        let call = scope.spawn(|| run_all(stage, rehearsals));
         let [begin, end] = ASKING;
         thread::sleep(begin);
         for (key, stream) in (0..).zip(&mut streams) {
