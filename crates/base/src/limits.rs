@@ -38,6 +38,10 @@ pub const REPLY_COMPACT_LEN_MIN: usize = 16 << 10;
 /// up to this many bytes; above, the header becomes a piece of its own.
 pub const REPLY_SHIFT_LEN_MAX: usize = 16 << 10;
 
+/// A part of a growing reply becomes a piece of its own from this length on: long enough for the pieces to be few, short
+/// enough to be copied while a shard is held.
+pub const REPLY_SEALED_LEN_MIN: usize = 256 << 10;
+
 /// Longest reply, in bytes, to a call that asks for the same elements again and again: what other
 /// calls reply is bounded by what is stored, this by nothing.
 pub const REPLY_REPEATED_LEN_MAX: usize = 1 << 30;

@@ -9,15 +9,18 @@
 //! ```
 //!
 //! Most replies are the buffer alone. Two things are kept beside it as *inserts*, pieces with the
-//! offset at which they belong: large values, held by reference so that they are never copied, and
-//! headers of long aggregates whose length turned out only at the end. [`Reply::segments`] gives
+//! offset at which they belong: large values, held by reference so that they are never copied,
+//! headers of long aggregates whose length turned out only at the end, and parts of replies that grow
+//! for long. [`Reply::segments`] gives
 //! buffer and inserts in order for a vectored write, [`Reply::discard_front`] takes away what the
 //! socket has accepted. Between replies the memory is kept, so the steady state does not allocate.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use base::limits::{REPLY_COMPACT_LEN_MIN, REPLY_SHARED_LEN_MIN, REPLY_SHIFT_LEN_MAX};
+use base::limits::{
+    REPLY_COMPACT_LEN_MIN, REPLY_SEALED_LEN_MIN, REPLY_SHARED_LEN_MIN, REPLY_SHIFT_LEN_MAX,
+};
 use base::numbers::{FloatBuffer, IntegerBuffer};
 
 /// The protocol that a connection speaks: RESP2 until it asks for RESP3.
@@ -471,6 +474,17 @@ impl Reply {
     /// Begins a set; see [`Self::begin_array`].
     pub fn begin_set(&mut self) -> Mark {
         self.begin_array()
+    }
+
+    /// Inside of an aggregate that grows for long: makes a piece of its own of what was written since its `mark`,
+    /// if that is long. Such a reply is never copied as a whole, and each piece is freed when it has been sent.
+    /// Aggregates that were begun after it must have been finished.
+    pub fn seal(&mut self, mark: &Mark) {
+        let start = self.inserts.back().map_or(mark.at, |insert| insert.at.max(mark.at));
+        if REPLY_SEALED_LEN_MIN <= self.buffer.len() - start {
+            let piece = Piece::Shared(Arc::new(self.buffer.split_off(start)));
+            self.insert(self.inserts.len(), start, piece);
+        }
     }
 
     /// Ends an array of `len` replies.

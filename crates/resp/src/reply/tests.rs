@@ -121,6 +121,48 @@ fn what_is_left_of_a_long_reply_moves_without_a_copy() {
 }
 
 #[test]
+fn a_growing_reply_is_sealed_in_pieces() {
+    let element = |index: usize| format!("{index:0100}").into_bytes();
+    let long = Arc::new(vec![b'l'; 20 << 10]);
+    let write = |seals: bool| {
+        let mut reply = Reply::new();
+        reply.integer(7);
+        let (position, mark) = (reply.position(), reply.begin_array());
+        for index in 0..10_000 {
+            let inner = reply.begin_array();
+            reply.bulk(&element(index));
+            if index % 1000 == 999 {
+                reply.bulk_shared(&long);
+            }
+            reply.finish_array(inner, 1 + usize::from(index % 1000 == 999));
+            if seals {
+                reply.seal(&mark);
+            }
+        }
+        reply.finish_array(mark, 10_000);
+        (reply, position)
+    };
+    let (mut sealed, position) = write(true);
+    let whole = write(false).0.to_vec();
+    assert_eq!(sealed.to_vec(), whole);
+    assert_eq!(sealed.len(), whole.len());
+    assert_eq!(sealed.len_since(position), whole.len() - 4);
+    let held = sealed.memory_len();
+    assert!(held < whole.len() + (1 << 20), "{held} bytes for {}", whole.len());
+    let mut read = Vec::new();
+    while !sealed.is_empty() {
+        let part = sealed.segments().next().expect("something waits").to_vec();
+        let count = part.len().min(77_777);
+        read.extend_from_slice(&part[..count]);
+        sealed.discard_front(count);
+    }
+    assert!(read == whole);
+    let (mut sealed, position) = write(true);
+    sealed.truncate(position);
+    assert_eq!(sealed.to_vec(), b":7\r\n");
+}
+
+#[test]
 fn replies_can_be_taken_back() {
     let large = Arc::new(vec![b'l'; REPLY_SHARED_LEN_MIN]);
     let mut reply = Reply::new();

@@ -49,6 +49,7 @@ pub(super) fn keys(ctx: &mut Ctx<'_, '_>) -> Outcome {
                 count += 1;
             }
         });
+        reply.seal(&mark);
         ControlFlow::Continue(if cursor == 0 { Walk::Next } else { Walk::Again })
     });
     reply.finish_array(mark, count);
