@@ -7,7 +7,6 @@ use crate::clients::limits;
 use crate::config::SavePoint;
 use crate::log;
 use crate::persistence::append_only;
-use crate::persistence::saver::STALL_NS_MAX;
 use crate::server::Server;
 use base::lock::Token;
 use engine::cut::{Cut, CutWalk, Step};
@@ -256,12 +255,12 @@ impl<'s> Cron<'s> {
         if self.cut_steps != steps {
             (self.cut_steps, self.cut_stands_since_ns) = (steps, now_ns);
         }
-        if now_ns.saturating_sub(self.cut_stands_since_ns) < STALL_NS_MAX {
+        if now_ns.saturating_sub(self.cut_stands_since_ns) < host.stall_ns_max {
             return;
         }
         engine.cuts.cancel(cut);
         if host.snapshots.ended(engine, cut, false) {
-            let seconds = STALL_NS_MAX / 1_000_000_000;
+            let seconds = host.stall_ns_max / 1_000_000_000;
             log::warning(format_args!(
                 "Background saving error: the disk took nothing for {seconds} s"
             ));

@@ -14,7 +14,7 @@ use crate::log::{self, Level};
 use crate::migration::Migrations;
 use crate::persistence::Snapshots;
 use crate::persistence::append_only::AppendOnly;
-use crate::persistence::saver::Saver;
+use crate::persistence::saver::{STALL_NS_MAX, Saver};
 use crate::process;
 use crate::reclaimer::Reclaimer;
 use crate::shutdown::Shutdown;
@@ -52,6 +52,8 @@ pub struct ServerHost {
     pub append_only: AppendOnly,
     /// Where snapshots and the append-only file lie.
     pub disk: Arc<dyn Disk>,
+    /// How long the disk may take nothing of a cut before that is given up.
+    pub stall_ns_max: u64,
     /// What the history of changes is called.
     pub replication_id: Mutex<String>,
     /// Keys on their way to other servers.
@@ -127,6 +129,7 @@ impl ServerHost {
             saver: Saver::default(),
             append_only: AppendOnly::default(),
             disk: Arc::new(MachineDisk),
+            stall_ns_max: STALL_NS_MAX,
             replication_id: Mutex::new(random_id()),
             started,
             reclaimer,

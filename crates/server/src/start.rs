@@ -10,7 +10,7 @@ use crate::inbox::{Inbox, Inboxes, as_wake};
 use crate::limits::{LOOPS_MAX, SHARDS_PER_LOOP, SPARE_THREADS_MAX};
 use crate::listeners::{ListenError, Listeners, Port};
 use crate::persistence::append_only::{Order, keeper, rewrite};
-use crate::persistence::saver;
+use crate::persistence::saver::{self, STALL_NS_MAX};
 use crate::reclaimer::{Reclaimer, Sink};
 use crate::server::{Home, Server};
 use crate::spares::{Spares, Wanted};
@@ -46,6 +46,8 @@ pub struct Node {
 #[derive(Clone)]
 pub struct Options {
     pub disk: Arc<dyn Disk>,
+    /// How long it may take nothing of a cut before that is given up.
+    pub stall_ns_max: u64,
     pub port: Port,
     /// Rows beside the engine's and the server's own.
     pub rows: &'static [&'static [Command]],
@@ -55,7 +57,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { disk: Arc::new(MachineDisk), port: Port::default(), rows: &[], is_loading: false }
+        Self {
+            disk: Arc::new(MachineDisk),
+            stall_ns_max: STALL_NS_MAX,
+            port: Port::default(),
+            rows: &[],
+            is_loading: false,
+        }
     }
 }
 
@@ -256,6 +264,7 @@ fn build(
         started,
     );
     host.disk = options.disk;
+    host.stall_ns_max = options.stall_ns_max;
     users::load(&engine, &host).map_err(StartError::Users)?;
     let server = Server {
         engine,

@@ -27,6 +27,10 @@ struct Faults {
 pub(crate) struct State {
     pub(crate) is_stopped: bool,
     pub(crate) is_full: bool,
+    /// Writes do not end, as long as this is so.
+    pub(crate) takes_nothing: bool,
+    /// A write waits for that to end.
+    pub(crate) is_waited_for: bool,
     /// The next sync fails, and those behind it succeed: as systems do that drop what they could not write.
     fails_once: bool,
 }
@@ -35,6 +39,10 @@ impl FaultyDisk {
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.0.state.lock());
         self.0.change.notify_all();
+    }
+
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.0.state.lock().is_waited_for
     }
 }
 
@@ -69,11 +77,20 @@ struct FaultyFile(Box<dyn Output>, FaultyDisk);
 
 impl Write for FaultyFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.1.0.state.lock().is_full {
+        let mut state = self.1.0.state.lock();
+        while state.takes_nothing {
+            state.is_waited_for = true;
+            self.1.0.change.wait(&mut state);
+        }
+        state.is_waited_for = false;
+        match state.is_full {
             // Half of it still fits.
             true if 1 < bytes.len() => self.0.write(&bytes[..bytes.len() / 2]),
             true => Err(ErrorKind::StorageFull.into()),
-            false => self.0.write(bytes),
+            false => {
+                drop(state);
+                self.0.write(bytes)
+            }
         }
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -102,7 +119,13 @@ impl Output for FaultyFile {
 }
 
 /// A node whose disk goes on before it is stopped.
-struct Running(Option<Node>, FaultyDisk);
+pub(crate) struct Running(Option<Node>, FaultyDisk);
+
+impl Running {
+    pub(crate) fn new(node: Node, disk: &FaultyDisk) -> Self {
+        Self(Some(node), disk.clone())
+    }
+}
 
 impl std::ops::Deref for Running {
     type Target = Node;
@@ -139,7 +162,7 @@ fn started(folder: &Path, disk: &FaultyDisk, more: &str) -> Running {
         ..Options::default()
     };
     let node = Node::start(config, options).unwrap();
-    Running(Some(node), disk.clone())
+    Running::new(node, disk)
 }
 
 /// The digest of all data.

@@ -18,5 +18,6 @@ mod scripts;
 mod slow_calls;
 mod snapshots;
 mod sockets;
+mod stalled_disk;
 mod upkeep;
 mod users;
