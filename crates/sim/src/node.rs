@@ -28,6 +28,7 @@ pub fn engine(seed: u64, clock: Arc<ManualClock>) -> Engine {
         databases: DATABASES,
         is_latency_tracked: false,
         types: draw_limits(&mut rng),
+        snapshot_failure_stops_writes: rng.below(2) == 0,
         ..Settings::default()
     };
     Engine::new(Parts {
@@ -111,11 +112,19 @@ impl<'e> Node<'e> {
 
     /// Makes one call.
     pub fn call(&mut self, client: usize, words: &[Vec<u8>]) {
+        self.ask(client, words);
+    }
+
+    /// Makes one call; its reply.
+    pub fn ask(&mut self, client: usize, words: &[Vec<u8>]) -> Vec<u8> {
         let mut argv = ArgvBuffer::new();
         words.iter().for_each(|word| argv.push(word));
         let mut reply = Reply::new();
         self.executor.call(&mut self.clients[client], argv.argv(), &mut reply);
-        self.trace.note(|| format!("client {client}: {} -> {}", shown(words), shown_reply(reply)));
+        let reply = reply.to_vec();
+        self.trace
+            .note(|| format!("client {client}: {} -> {}", shown(words), reply.escape_ascii()));
+        reply
     }
 
     /// A blocked client looks whether it still is.

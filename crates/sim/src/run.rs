@@ -33,6 +33,9 @@ const UNNAMED_MAX: usize = 4;
 /// How often a disk that is well is asked for the same.
 const ATTEMPTS_MAX: usize = 3;
 
+/// What a snapshot is called while it is written.
+const SNAPSHOT_TEMPORARY: &str = "data/temp-1.rdb";
+
 /// What may be asked of a run beside its seed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -58,6 +61,8 @@ pub struct Counts {
     pub rewrites: u64,
     /// Snapshots that ended well.
     pub snapshots: u64,
+    /// Those that the disk did not take.
+    pub failed_snapshots: u64,
     /// What the disk refused while it had power.
     pub faults: u64,
     /// Starts for which a file had to be mended first.
@@ -77,6 +82,7 @@ impl Counts {
             kills: self.kills + other.kills,
             rewrites: self.rewrites + other.rewrites,
             snapshots: self.snapshots + other.snapshots,
+            failed_snapshots: self.failed_snapshots + other.failed_snapshots,
             faults: self.faults + other.faults,
             mended: self.mended + other.mended,
         }
@@ -90,6 +96,8 @@ pub enum Failure {
     Cut(Vec<String>),
     /// What was found after a crash is wrong.
     Found(Wrong),
+    /// Though a snapshot has failed, or none has, a write was answered with this.
+    Heard(Vec<u8>),
     /// These files are left.
     Litter(Vec<(String, usize)>),
     /// The files cannot be loaded, though nothing but torn ends can be wrong with them.
@@ -382,7 +390,7 @@ impl World {
         let Some(saving) = &mut life.snapshot else {
             if !life.keeper.is_rewriting() && rng.below(3) == 0 {
                 self.trace.note(|| "a cut is taken, for a snapshot".to_owned());
-                let temporary = PathBuf::from("data/temp-1.rdb");
+                let temporary = PathBuf::from(SNAPSHOT_TEMPORARY);
                 let author = life.keeper.author();
                 let saving = author.begin(Purpose::Snapshot, Form::Snapshot, temporary);
                 past.snapshots.begun.push(saving.contents().clone());
@@ -390,21 +398,64 @@ impl World {
             }
             return Ok(());
         };
+        let before = self.disk.bytes(&snapshot_path());
         let steps = if rng.below(3) == 0 { usize::MAX } else { 1 + rng.index(4) };
         let outcome = author.go_on(saving, steps);
         if let Ok(false) = outcome {
             return Ok(());
         }
         let Some(saving) = life.snapshot.take() else { return Ok(()) };
+        life.engine.cuts.set_failed(outcome.is_err());
+        let contents = saving.contents().clone();
         if let Err(error) = outcome {
             author.give_up(saving);
             self.note_refusal("snapshot", &error, past);
+            if self.disk.is_off() {
+                return Ok(());
+            }
+            self.check_failed_snapshot(life, before.as_ref(), &contents)?;
+            past.counts.failed_snapshots += 1;
+        } else {
+            let difference = author.difference(&snapshot_path(), &contents);
+            past.snapshots = Snapshots { safe: Some(contents), begun: Vec::new() };
+            past.counts.snapshots += 1;
+            if !difference.is_empty() {
+                return Err(Failure::Cut(difference));
+            }
+        }
+        self.check_admission(life, past)
+    }
+
+    /// Of a snapshot that has failed nothing is left, and the one before is as it was.
+    fn check_failed_snapshot(
+        &self,
+        life: &mut Life<'_>,
+        before: Option<&Vec<u8>>,
+        contents: &Contents,
+    ) -> Result<(), Failure> {
+        let left = self.disk.bytes(Path::new(SNAPSHOT_TEMPORARY));
+        if let Some(left) = left.filter(|_| self.faults.remove == 0) {
+            return Err(Failure::Litter(vec![(SNAPSHOT_TEMPORARY.to_owned(), left.len())]));
+        }
+        if self.disk.bytes(&snapshot_path()).as_ref() == before {
             return Ok(());
         }
-        let difference = author.difference(&snapshot_path(), saving.contents());
-        past.snapshots = Snapshots { safe: Some(saving.contents().clone()), begun: Vec::new() };
-        past.counts.snapshots += 1;
-        if difference.is_empty() { Ok(()) } else { Err(Failure::Cut(difference)) }
+        // It had its name, and only that could not be made safe.
+        match life.keeper.author().difference(&snapshot_path(), contents) {
+            difference if difference.is_empty() && self.faults.sync_folder != 0 => Ok(()),
+            difference => Err(Failure::Cut(difference)),
+        }
+    }
+
+    /// Whether clients may write is as the settings say and the last snapshot has ended.
+    fn check_admission(&self, life: &mut Life<'_>, past: &mut Past) -> Result<(), Failure> {
+        let is_refused =
+            life.engine.cuts.has_failed() && life.engine.settings().snapshot_failure_stops_writes;
+        let reply = life.node.ask(0, &node::words("SET s0 written"));
+        if reply.starts_with(b"-MISCONF ") != is_refused {
+            return Err(Failure::Heard(reply));
+        }
+        self.look(life, past)
     }
 
     /// The file of the last snapshot is whole, whatever has happened.
@@ -534,6 +585,9 @@ impl fmt::Display for Failure {
                 "what was found was never there; nearest is moment {moment} ({floor} was safe), but {}",
                 difference.join(", ")
             ),
+            Self::Heard(reply) => {
+                write!(formatter, "a write was answered with {}", reply.escape_ascii())
+            }
             Self::Litter(files) => write!(formatter, "files are left behind: {files:?}"),
             Self::Load(problem) => {
                 write!(formatter, "it cannot be loaded: {problem} ({:?})", problem.wrong)

@@ -19,10 +19,11 @@ fn all_that_may_happen_happens() {
     let runs = (0..200).map(|seed| run(seed, Options::default(), &Trace::off()).unwrap());
     let sum = runs.fold(Counts::default(), Counts::plus);
     let Counts { seeds, lives, steps, operations, power_cuts, .. } = sum;
-    let Counts { kills, rewrites, snapshots, faults, mended, .. } = sum;
+    let Counts { kills, rewrites, snapshots, failed_snapshots, faults, mended, .. } = sum;
     assert_eq!(seeds, 200);
-    let all = [lives, steps, operations, power_cuts, kills, rewrites, snapshots, faults, mended];
+    let all = [lives, steps, operations, power_cuts, kills, rewrites, faults, mended];
     assert!(!all.contains(&0), "{sum:?}");
+    assert!(0 < snapshots && 0 < failed_snapshots, "{sum:?}");
 }
 
 #[test]
