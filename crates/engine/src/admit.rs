@@ -108,7 +108,6 @@ pub fn arity(entry: &Entry, argv: Argv<'_>) -> Outcome {
 }
 
 /// Refuses what may not run before all data is there.
-#[inline]
 pub fn loading(engine: &Engine, settings: &Settings, entry: &Entry) -> Outcome {
     if !engine.loading.is_on() || entry.row.flags.has(Flags::LOADING) {
         return Ok(());
@@ -145,7 +144,6 @@ fn is_any(session: &Session, entry: &Entry, is: impl Fn(&Entry) -> bool) -> bool
 }
 
 /// Refuses what would change data while it cannot be kept on disk.
-#[inline]
 pub fn disk(engine: &Engine, settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
     let is_refused = || entry.row.flags.has(Flags::TELLS_OF_DISK) || may_change(session, entry);
     if settings.snapshot_failure_stops_writes && engine.cuts.has_failed() && is_refused() {

@@ -12,7 +12,7 @@ use crate::keyspace::Keyspace;
 use crate::latency::{Event, Spikes};
 use crate::loading::Loading;
 use crate::monitors::Monitors;
-use crate::pause::Pause;
+use crate::pause::{Pause, Paused};
 use crate::pubsub::PubSub;
 use crate::scripting::Scripts;
 use crate::scripting::functions::Functions;
@@ -165,6 +165,18 @@ impl Engine {
     #[inline]
     pub fn settings_generation(&self) -> u64 {
         self.settings_generation.load(Ordering::Acquire)
+    }
+
+    /// Whether anything at all may refuse calls, or let them wait, that has nothing to do with who makes them: each
+    /// call looks here, and only when something is there at what it is.
+    #[inline]
+    pub(crate) fn is_hindered(&self) -> bool {
+        self.loading.is_on()
+            || self.cuts.has_failed()
+            || self.journal.has_failed()
+            || self.pause.paused() != Paused::Nothing
+            || self.journal.is_congested()
+            || self.cuts.holds_writers()
     }
 
     /// The clock, for what outlives a call.

@@ -128,9 +128,14 @@ impl Journal {
     }
 
     /// Why the journal cannot be written at the moment.
-    #[inline]
     pub fn failure(&self) -> Option<Arc<str>> {
-        if self.has_failed.load(Relaxed) { self.failure.lock().clone() } else { None }
+        if self.has_failed() { self.failure.lock().clone() } else { None }
+    }
+
+    /// Whether the journal cannot be written at the moment.
+    #[inline]
+    pub fn has_failed(&self) -> bool {
+        self.has_failed.load(Relaxed)
     }
 
     /// Appends what a call has recorded, all of it or nothing. Returns where it ends.

@@ -420,7 +420,8 @@ impl<'e> Executor<'e> {
             self.refuse(session, Some(entry), error, reply);
             return Flow::Done;
         }
-        if !self.data.is_replaying
+        if self.engine.is_hindered()
+            && !self.data.is_replaying
             && let Some(flow) = self.hold_back(session, entry, reply)
         {
             return flow;
@@ -446,7 +447,7 @@ impl<'e> Executor<'e> {
     }
 
     /// Refuses a call that the state of the server does not allow, or lets it wait.
-    #[inline]
+    #[cold]
     fn hold_back(
         &mut self,
         session: &mut Session,
