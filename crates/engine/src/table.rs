@@ -2,6 +2,7 @@
 
 use crate::command::Command;
 use crate::keys::{Begin, Find, NOT_KEY};
+use parking_lot::Mutex;
 use resp::Argv;
 
 /// A row in the table, with what is derived from it once.
@@ -27,6 +28,38 @@ pub struct CommandTable {
     count: usize,
 }
 
+/// The rows of a table. They live as long as the process: queued calls and statistics refer to them.
+#[derive(Clone)]
+struct Rows {
+    families: Vec<&'static [Command]>,
+    entries: &'static [Entry],
+    count: usize,
+}
+
+/// What was made of families before: who builds an engine after the other (simulations, tests) needs no more
+/// memory for each.
+static MADE: Mutex<Vec<Rows>> = Mutex::new(Vec::new());
+
+fn rows_of(families: &[&'static [Command]]) -> Rows {
+    let mut made = MADE.lock();
+    let is_same = |rows: &&Rows| {
+        rows.families.len() == families.len()
+            && rows.families.iter().zip(families).all(|(one, other)| std::ptr::eq(*one, *other))
+    };
+    if let Some(rows) = made.iter().find(is_same) {
+        return rows.clone();
+    }
+    let mut count = 0;
+    let mut commands: Vec<&'static Command> = families.iter().flat_map(|f| f.iter()).collect();
+    commands.sort_by_key(|row| row.name);
+    let entries: Vec<Entry> =
+        commands.into_iter().map(|row| entry(row, None, &mut count)).collect();
+    let entries: &'static [Entry] = Box::leak(entries.into_boxed_slice());
+    let rows = Rows { families: families.to_vec(), entries, count };
+    made.push(rows.clone());
+    rows
+}
+
 /// What a name stands for.
 pub enum Lookup {
     Found(&'static Entry),
@@ -38,15 +71,9 @@ pub enum Lookup {
 }
 
 impl CommandTable {
-    /// Joins the families. The table lives as long as the process: rows are referred to from
-    /// queued calls and statistics, and a process has one table (tests a few).
+    /// Joins the families.
     pub fn new(families: &[&'static [Command]]) -> Self {
-        let mut next_id = 0;
-        let mut rows: Vec<&'static Command> = families.iter().flat_map(|f| f.iter()).collect();
-        rows.sort_by_key(|row| row.name);
-        let entries: Vec<Entry> =
-            rows.into_iter().map(|row| entry(row, None, &mut next_id)).collect();
-        let entries: &'static [Entry] = Box::leak(entries.into_boxed_slice());
+        let Rows { entries, count, .. } = rows_of(families);
         let mut places = vec![u16::MAX; (entries.len() * 4).next_power_of_two()];
         for (index, entry) in entries.iter().enumerate() {
             let mask = places.len() - 1;
@@ -56,7 +83,7 @@ impl CommandTable {
             }
             places[place] = u16::try_from(index).expect("a table has fewer than 65,535 rows");
         }
-        Self { entries, places: places.into(), count: next_id }
+        Self { entries, places: places.into(), count }
     }
 
     /// The row whose number is `id`.
