@@ -108,8 +108,9 @@ pub fn arity(entry: &Entry, argv: Argv<'_>) -> Outcome {
 }
 
 /// Refuses what may not run before all data is there.
-pub fn loading(engine: &Engine, settings: &Settings, entry: &Entry) -> Outcome {
-    if !engine.loading.is_on() || entry.row.flags.has(Flags::LOADING) {
+pub fn loading(engine: &Engine, settings: &Settings, session: &Session, entry: &Entry) -> Outcome {
+    let needs_data = |entry: &Entry| !entry.row.flags.has(Flags::LOADING);
+    if !engine.loading.is_on() || !is_any(session, entry, needs_data) {
         return Ok(());
     }
     Err(CommandError::Loading(settings.dialect.differences().product))

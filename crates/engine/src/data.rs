@@ -13,7 +13,7 @@ use crate::journal::Recorder;
 use crate::keyspace::{Keyspace, LockedShard};
 use crate::lfu::{AccessMark, Frequency};
 use crate::statistics::ThreadStatistics;
-use crate::tracking::{TrackTable, Tracker};
+use crate::tracking::{TrackTable, Tracker, Tracking};
 use crate::watch::WatchTable;
 use base::lock::{Exclusive, Guard, Inside};
 use base::rand::Rng;
@@ -341,8 +341,21 @@ impl<'e> Data<'e> {
         }
     }
 
+    /// Tells all who track keys to forget what they have. What they have read is forgotten here too, if nobody
+    /// can have read anything meanwhile: behind the gate.
+    pub(crate) fn invalidate_everything(&mut self, tracking: &Tracking) {
+        if tracking.is_on() {
+            self.notices.invalidate_all();
+        }
+        if self.exclusive.is_some() && tracking.keys() != 0 {
+            for index in 0..self.keyspace.locks().len() as u32 {
+                self.forget_tracked(index);
+            }
+        }
+    }
+
     /// Forgets what clients have read in a shard: they have been told that everything has changed.
-    pub(crate) fn forget_tracked(&mut self, index: u32) {
+    fn forget_tracked(&mut self, index: u32) {
         let mut tracked = std::mem::take(&mut self.shard_at(index).tracked);
         self.notices.forget_tracked(&mut tracked);
     }

@@ -8,6 +8,7 @@ mod hot_keys;
 mod stream;
 mod tracking;
 
+use crate::reload::Reload;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -214,6 +215,8 @@ pub enum CommandError {
     ReplyTooLarge,
     SameObject,
     RewriteInProgress,
+    ReloadFailed(Reload),
+    ReloadOption,
     SaveFailed,
     SaveInProgress,
     NoSaveInProgress,
@@ -332,6 +335,15 @@ impl CommandError {
             Self::MigrateUnreachable => "IOERR error or timeout connecting to the client",
             Self::RewriteInProgress => {
                 "ERR Background append only file rewriting already in progress"
+            }
+            Self::ReloadFailed(Reload::Journal) => {
+                "ERR Error trying to load the AOF files, check server logs."
+            }
+            Self::ReloadFailed(Reload::Snapshot(_)) => {
+                "ERR Error trying to load the RDB dump, check server logs."
+            }
+            Self::ReloadOption => {
+                "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."
             }
             Self::SaveFailed => "ERR",
             Self::SaveInProgress => "ERR Background save already in progress",

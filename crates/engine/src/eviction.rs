@@ -81,6 +81,9 @@ impl Executor<'_> {
     /// again meanwhile, which is their business.
     #[cold]
     pub(crate) fn make_room(&mut self) -> bool {
+        if self.engine.loading.is_on() {
+            return false;
+        }
         if self.settings.spike_ns_min == u64::MAX {
             return self.evict_enough();
         }

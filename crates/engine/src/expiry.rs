@@ -33,15 +33,16 @@ pub enum Care {
 }
 
 impl Executor<'_> {
-    /// Does what is due in the shard number `index`. Without `expires`, entries stay past their deadline until somebody
-    /// asks for them.
+    /// Does what is due in the shard number `index`. Without `expires`, and while data is loaded, entries stay past their
+    /// deadline until somebody asks for them.
     pub fn look_after_shard(&mut self, session: &mut Session, index: usize, expires: bool) -> Care {
         self.tick_ns = self.engine.clock().now_ns();
         self.read_wall_clock();
         if self.enter(session).is_err() {
             return Care::Busy;
         }
-        let care = self.look_after_entered(index, expires);
+        // What is loaded may still be about keys whose time is up.
+        let care = self.look_after_entered(index, expires && !self.engine.loading.is_on());
         self.leave(session);
         self.hand_over_journal();
         care

@@ -1,8 +1,10 @@
 //! What commands of the server's own need from the outside: faked in tests.
 
 use crate::acl::Called;
+use crate::command::Outcome;
 use crate::engine::Engine;
 use crate::pushes::Mailbox;
+use crate::reload::Reload;
 use crate::session::Session;
 use base::lock::Token;
 use std::collections::HashSet;
@@ -114,6 +116,14 @@ pub trait Host: Sync {
     /// Why it cannot be had.
     fn allocator_text(&self, _name: &str) -> Result<Vec<u8>, String> {
         Err("No such file or directory".to_owned())
+    }
+
+    /// Has data loaded from disk, for a client that waits for it (DEBUG RELOAD, DEBUG LOADAOF).
+    fn reload(&self, _client: u64, _what: Reload) {}
+
+    /// What has come of what the client has asked for by [`Host::reload`]; once, when it is over.
+    fn reloaded(&self, _client: u64) -> Option<Outcome> {
+        None
     }
 
     /// Gives the history of changes another name (DEBUG CHANGE-REPL-ID).

@@ -29,6 +29,7 @@ pub mod monitors;
 pub mod pause;
 pub mod pubsub;
 pub mod pushes;
+pub mod reload;
 pub mod session;
 pub mod statistics;
 pub mod switches;

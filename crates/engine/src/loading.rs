@@ -1,10 +1,12 @@
-//! Data that is loaded at the start: how far it is, and how entries come in.
+//! Data that is loaded, at the start or later ([`reload`](crate::reload)): how far it is, and how entries come
+//! in.
 //!
 //! Meanwhile the server answers, and refuses what its row does not allow while loading.
 
 use crate::data;
 use crate::engine::Engine;
 use crate::lfu::Frequency;
+use crate::scripting::functions::Existing;
 use crate::settings::Settings;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use store::{Entry, Key};
@@ -13,6 +15,8 @@ use store::{Entry, Key};
 #[derive(Debug, Default)]
 pub struct Loading {
     is_on: AtomicBool,
+    /// What is there gives way to what is loaded, instead of being in its way.
+    merges: AtomicBool,
     pub started_ms: AtomicU64,
     pub bytes_total: AtomicU64,
     pub bytes_loaded: AtomicU64,
@@ -38,15 +42,26 @@ impl Loading {
         self.is_on.store(true, Relaxed);
     }
 
+    /// From now on what is there gives way to what is loaded, until the end.
+    pub fn merge(&self) {
+        self.merges.store(true, Relaxed);
+    }
+
+    /// What becomes of what is there already.
+    pub fn existing(&self) -> Existing {
+        if self.merges.load(Relaxed) { Existing::Replace } else { Existing::Refuse }
+    }
+
     /// All is loaded, or it has failed.
     pub fn end(&self) {
+        self.merges.store(false, Relaxed);
         self.is_on.store(false, Relaxed);
     }
 }
 
 impl Engine {
-    /// Puts an entry that was loaded into a database; says whether its key was free. `relax` is
-    /// called while somebody else has the shard.
+    /// Puts an entry that was loaded into a database; `false`: there is one of its key, which is in the way.
+    /// `relax` is called while somebody else has the shard.
     pub fn insert_loaded(&self, db: usize, entry: Entry, relax: impl Fn()) -> bool {
         let hash = self.keyspace.hash(entry.as_ref().key());
         let lock = &self.keyspace.locks()[self.keyspace.shard_index(hash)];
@@ -58,8 +73,11 @@ impl Engine {
         };
         let database = shard.data.database(db);
         let is_free = database.find(Key { bytes: entry.as_ref().key(), hash }).is_none();
+        if !is_free && self.loading.existing() == Existing::Refuse {
+            return false;
+        }
         database.insert(entry, hash);
-        is_free
+        true
     }
 
     /// The access clock of an entry that comes from outside, with what is known of its use.

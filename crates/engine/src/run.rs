@@ -151,6 +151,8 @@ impl<'e> Executor<'e> {
     pub fn replaying(engine: &'e Engine, host: &'e dyn Host, slot: usize) -> Self {
         let mut executor = Self::new(engine, host, slot);
         executor.data.is_replaying = true;
+        // What it changes is in the journal already.
+        executor.data.recorder.set_on(false);
         executor
     }
 
@@ -454,9 +456,15 @@ impl<'e> Executor<'e> {
         entry: &'static Entry,
         reply: &mut Reply,
     ) -> Option<Flow> {
-        if let Err(error) = admit::loading(self.engine, &self.settings, entry)
-            .and_then(|()| admit::disk(self.engine, &self.settings, session, entry))
-        {
+        let outcome = admit::loading(self.engine, &self.settings, session, entry);
+        if outcome.is_err() && session.blocked.is_some() {
+            // It has begun before, and goes on afterwards.
+            self.withdraw(session);
+            return Some(Flow::Suspended { retry_at: Some(self.tick_ns + HELD_UP_RETRY_NS) });
+        }
+        let outcome =
+            outcome.and_then(|()| admit::disk(self.engine, &self.settings, session, entry));
+        if let Err(error) = outcome {
             self.refuse(session, Some(entry), error, reply);
             return Some(Flow::Done);
         }
@@ -484,10 +492,9 @@ impl<'e> Executor<'e> {
         reply: &mut Reply,
     ) -> Option<Flow> {
         match held {
-            // While it closed the gate, users may have changed.
             Ok(())
-                if session.acl_generation != self.acl_generation
-                    && let Err(error) = self.admit(session, entry, argv) =>
+                if self.data.exclusive.is_some()
+                    && let Err(error) = self.admit_behind_gate(session, entry, argv) =>
             {
                 self.data.release();
                 self.refuse(session, Some(entry), error, reply);
@@ -560,6 +567,22 @@ impl<'e> Executor<'e> {
         }
         let is_short = self.data.is_memory_short;
         admit::admit(self.engine, self.host, &self.settings, session, entry, argv, is_short)
+    }
+
+    /// Admits a call once more: while it closed the gate, users may have changed, or data be loaded anew.
+    fn admit_behind_gate(
+        &mut self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: Argv<'_>,
+    ) -> Outcome {
+        if !self.data.is_replaying {
+            admit::loading(self.engine, &self.settings, session, entry)?;
+        }
+        if session.acl_generation != self.acl_generation {
+            self.admit(session, entry, argv)?;
+        }
+        Ok(())
     }
 
     /// Runs an admitted call whose locks are held.
@@ -1025,7 +1048,7 @@ impl<'e> Executor<'e> {
             self.settings_generation = generation;
             self.settings = self.engine.settings();
             self.data.notices.configure(&self.settings);
-            self.data.recorder.set_on(self.engine.journal.is_on());
+            self.data.recorder.set_on(self.engine.journal.is_on() && !self.data.is_replaying);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::clients::limits;
 use crate::config::SavePoint;
 use crate::log;
 use crate::persistence::append_only;
-use crate::server::Server;
+use crate::server::{Further, Server};
 use base::lock::Token;
 use engine::cut::{Cut, CutWalk, Step};
 use engine::data::Data;
@@ -123,8 +123,7 @@ pub fn run(server: &Arc<Server>, switch: &CronSwitch) {
 impl<'s> Cron<'s> {
     fn new(server: &'s Server) -> Self {
         let token = server.inboxes.token_of_this_thread();
-        // The last number: the workers have those before it.
-        let number = server.engine.threads().len() - 1;
+        let number = server.number_of(Further::Cron);
         Self {
             server,
             executor: Executor::new(&server.engine, &server.host, number),
@@ -143,9 +142,7 @@ impl<'s> Cron<'s> {
         let clock = self.server.engine.clock();
         let shards = self.server.engine.keyspace.locks().len();
         let is_paused = self.server.engine.pause.paused() != Paused::Nothing;
-        // What is loaded may still be about keys whose time is up.
-        let is_loading = self.server.engine.loading.is_on();
-        let expires = !is_paused && !is_loading && self.server.host.expires_actively();
+        let expires = !is_paused && self.server.host.expires_actively();
         let started_ns = clock.now_ns();
         loop {
             let care = self.look_after_shard(expires);
@@ -197,7 +194,7 @@ impl<'s> Cron<'s> {
         let is_idle =
             figures.rewrite_since_ms.load(Relaxed) == 0 && engine.cuts.present().is_none();
         let has_failed = figures.has_rewrite_failed.load(Relaxed);
-        if !is_idle || !figures.is_on.load(Relaxed) {
+        if !is_idle || !figures.is_on.load(Relaxed) || engine.loading.is_on() {
             return AOF_PERIOD;
         }
         let growth = figures.growth_percent(&settings);
@@ -205,7 +202,12 @@ impl<'s> Cron<'s> {
             log::notice(format_args!("Starting automatic rewriting of AOF on {percent}% growth"));
         }
         if growth.is_some() || figures.is_rewrite_scheduled.load(Relaxed) {
-            let act = |data: &mut Data<'_>| append_only::rewrite(engine, data, host);
+            let act = |data: &mut Data<'_>| {
+                // Data may be loaded anew since it was looked.
+                if !engine.loading.is_on() {
+                    append_only::rewrite(engine, data, host);
+                }
+            };
             while self.executor.alone(&mut self.session, act).is_err() {
                 std::thread::park_timeout(GATE_PAUSE);
             }

@@ -14,6 +14,7 @@ use crate::log::{self, Level};
 use crate::migration::Migrations;
 use crate::persistence::Snapshots;
 use crate::persistence::append_only::AppendOnly;
+use crate::persistence::reload::Reloads;
 use crate::persistence::saver::{STALL_NS_MAX, Saver};
 use crate::process;
 use crate::reclaimer::Reclaimer;
@@ -24,8 +25,10 @@ use arc_swap::ArcSwap;
 use base::clock::Clock;
 use base::lock::Token;
 use engine::acl::Called;
+use engine::command::Outcome;
 use engine::host::ClientShown;
 use engine::pushes::Mailbox;
+use engine::reload::Reload;
 use engine::{Engine, Host, Session};
 use parking_lot::Mutex;
 use persist::disk::{Disk, MachineDisk};
@@ -50,6 +53,8 @@ pub struct ServerHost {
     /// Who writes cuts to files.
     pub saver: Saver,
     pub append_only: AppendOnly,
+    /// Who loads data while the server runs.
+    pub reloads: Reloads,
     /// Where snapshots and the append-only file lie.
     pub disk: Arc<dyn Disk>,
     /// How long the disk may take nothing of a cut before that is given up.
@@ -128,6 +133,7 @@ impl ServerHost {
             snapshots: Snapshots::new(started.wall_ms),
             saver: Saver::default(),
             append_only: AppendOnly::default(),
+            reloads: Reloads::default(),
             disk: Arc::new(MachineDisk),
             stall_ns_max: STALL_NS_MAX,
             replication_id: Mutex::new(random_id()),
@@ -234,6 +240,14 @@ impl Host for ServerHost {
 
     fn allocator_text(&self, name: &str) -> Result<Vec<u8>, String> {
         alloc::text(name).map_err(|error| os_reason(&error))
+    }
+
+    fn reload(&self, client: u64, what: Reload) {
+        self.reloads.order(self, client, what);
+    }
+
+    fn reloaded(&self, client: u64) -> Option<Outcome> {
+        self.reloads.outcome(client)
     }
 
     fn change_replication_id(&self) {

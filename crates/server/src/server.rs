@@ -24,6 +24,31 @@ pub struct Server {
     pub watcher: WatcherSwitch,
 }
 
+/// Who takes part beside the workers, with numbers of their own behind theirs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Further {
+    /// The periodic jobs.
+    Cron,
+    /// Who loads data, at the start and later.
+    Loader,
+    /// Who writes bases of the append-only file.
+    Rewriter,
+    /// Who writes snapshots.
+    Saver,
+}
+
+impl Further {
+    /// How many there are.
+    pub const COUNT: usize = Self::Saver as usize + 1;
+}
+
+impl Server {
+    /// The number of a thread at the gate and in the statistics.
+    pub fn number_of(&self, who: Further) -> usize {
+        self.engine.threads().len() - 1 - who as usize
+    }
+}
+
 /// One loop, as other threads see it.
 pub struct Home {
     pub handover: Handover<LoopState>,

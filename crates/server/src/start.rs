@@ -10,9 +10,10 @@ use crate::inbox::{Inbox, Inboxes, as_wake};
 use crate::limits::{LOOPS_MAX, SHARDS_PER_LOOP, SPARE_THREADS_MAX};
 use crate::listeners::{ListenError, Listeners, Port};
 use crate::persistence::append_only::{Order, keeper, rewrite};
+use crate::persistence::reload;
 use crate::persistence::saver::{self, STALL_NS_MAX};
 use crate::reclaimer::{Reclaimer, Sink};
-use crate::server::{Home, Server};
+use crate::server::{Further, Home, Server};
 use crate::spares::{Spares, Wanted};
 use crate::statistics::Statistics;
 use crate::users;
@@ -80,6 +81,7 @@ enum Part {
     Acceptor,
     Cron,
     Keeper,
+    Loader,
     Reclaimer,
     Rewriter,
     Saver,
@@ -139,6 +141,8 @@ impl Node {
         self.spawn(Part::Reclaimer, move || reclaimer.run())?;
         let server = Arc::clone(&self.server);
         self.spawn(Part::Saver, move || saver::run(&server))?;
+        let server = Arc::clone(&self.server);
+        self.spawn(Part::Loader, move || reload::run(&server))?;
         for state in states {
             if let Wanted::Thread(number) = self.server.spares.give(state) {
                 start_worker(&self.server, &self.workers, number)?;
@@ -184,6 +188,7 @@ impl Drop for Node {
                 Part::Cron => self.cron.stop(),
                 // Nobody is left who could append anything.
                 Part::Keeper => self.server.host.append_only.order(Order::Stop),
+                Part::Loader => self.server.host.reloads.stop(),
                 Part::Rewriter => self.server.host.append_only.jobs.stop(),
                 Part::Saver => self.server.host.saver.order(saver::Order::Stop),
                 Part::Watcher => self.server.watcher.stop(),
@@ -237,9 +242,7 @@ fn build(
     }
     let inboxes = Arc::new(Inboxes::new(inboxes));
     let registry = Arc::new(Registry::new(Arc::clone(&inboxes)));
-    // Beside the workers: who writes snapshots, who replays at the start and writes bases later, and the
-    // periodic jobs.
-    let threads = workers_max + 3;
+    let threads = workers_max + Further::COUNT;
     let statistics = Arc::new(Statistics::new(threads));
     let clock = MachineClock::new();
     let engine = Engine::new(Parts {

@@ -174,6 +174,12 @@ impl WaitTable {
         queues.filter(|queue| queue.db == db).for_each(|queue| queue.nudge(tokens));
     }
 
+    /// Nudges everybody: any key may be there now, or gone.
+    pub(crate) fn anything_changed(&self, tokens: &mut Vec<Token>) {
+        let waiters = self.queues.values().flatten().flat_map(|queue| &queue.waiters);
+        tokens.extend(waiters.filter(|(_, w)| w.nudge()).map(|(_, waiter)| waiter.token));
+    }
+
     fn queue_mut(&mut self, db: usize, key: Key<'_>) -> Option<&mut Queue> {
         let queues = self.queues.get_mut(&key.hash)?;
         queues.iter_mut().find(|queue| queue.is(db, key.bytes))

@@ -2,6 +2,7 @@
 
 mod outside;
 mod protocol;
+mod reload;
 mod switching;
 mod tables;
 mod values;
@@ -60,6 +61,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("htstats-key", 3..=usize::MAX, tables::of_key),
     ("leak", 3..=3, switching::leak),
     ("listpack", 3..=3, values::listpack),
+    ("loadaof", 2..=usize::MAX, reload::loadaof),
     ("log", 3..=3, switching::log),
     ("mallctl", 3..=usize::MAX, outside::allocator_number),
     ("mallctl-str", 3..=usize::MAX, outside::allocator_text),
@@ -71,6 +73,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     ("protocol", 3..=3, protocol::protocol),
     ("quicklist", 3..=4, values::quicklist),
     ("quicklist-packed-threshold", 3..=3, switching::quicklist_packed_threshold),
+    ("reload", 2..=usize::MAX, reload::reload),
     ("replicate", 3..=usize::MAX, switching::accept),
     ("replybuffer", 4..=4, switching::reply_buffer),
     ("segfault", 2..=2, switching::segfault),
@@ -166,6 +169,8 @@ fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
         "    Lose the memory of a string.",
         "LISTPACK <key>",
         "    Write a line about a packed value to the server's log.",
+        "LOADAOF",
+        "    Load the append-only file in place of all data; if that fails, all is as before.",
         "LOG <message>",
         "    Write a line to the server's log.",
         "MALLCTL <name> [<value>]",
@@ -187,6 +192,10 @@ fn help(ctx: &mut Ctx<'_, '_>) -> Outcome {
         "    attrib, push, verbatim, true, false.",
         "QUICKLIST <key>",
         "    Write a line about a large list to the server's log.",
+        "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
+        "    Save a snapshot and load it in place of all data; if that fails, all is as before.",
+        "    NOSAVE: load the one that is there. NOFLUSH: load it beside what is there, which fails",
+        "    at a key that is there too. MERGE: then the snapshot's value counts.",
         "REPLICATE <word> [<word> ...]",
         "    Send a call to the replicas alone, of which there are none.",
         "SEGFAULT",

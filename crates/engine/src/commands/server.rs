@@ -117,7 +117,7 @@ fn swapdb(ctx: &mut Ctx<'_, '_>) -> Outcome {
         });
         ctx.data.ready.append(&mut ready);
         ctx.data.changes += 1;
-        invalidate_all(ctx);
+        ctx.data.invalidate_everything(&ctx.engine.tracking);
     }
     ctx.reply.ok();
     Ok(())
@@ -174,18 +174,5 @@ fn flush(ctx: &mut Ctx<'_, '_>, databases: std::ops::Range<usize>) {
     });
     ctx.data.changes += count;
     ctx.engine.wake_all(nudged);
-    invalidate_all(ctx);
-}
-
-/// Tells all who track keys to forget what they have. What they have read is forgotten here too, if nobody
-/// can have read anything meanwhile: behind the gate.
-fn invalidate_all(ctx: &mut Ctx<'_, '_>) {
-    if ctx.engine.tracking.is_on() {
-        ctx.data.notices.invalidate_all();
-    }
-    if ctx.data.exclusive.is_some() && ctx.engine.tracking.keys() != 0 {
-        for index in 0..ctx.data.keyspace().locks().len() as u32 {
-            ctx.data.forget_tracked(index);
-        }
-    }
+    ctx.data.invalidate_everything(&ctx.engine.tracking);
 }

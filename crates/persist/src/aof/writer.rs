@@ -45,7 +45,8 @@ enum Trust {
     Synced,
     /// There is no base yet.
     NoBase,
-    /// A sync has failed.
+    /// A sync has failed, or the data has been replaced by other data: all that counts is what a crash would
+    /// leave, until there is a new base.
     Doubt,
 }
 
@@ -147,13 +148,20 @@ impl Writer {
     /// ([`Writer::is_in_doubt`]).
     pub fn sync(&mut self) -> io::Result<()> {
         if self.trust == Trust::Doubt {
-            return Err(io::Error::other("a sync has failed; a new base is needed"));
+            return Err(io::Error::other("a new base is needed"));
         }
         self.put_manifest_for_sure()?;
         self.increment.sync().inspect_err(|_| self.trust = Trust::Doubt)
     }
 
-    /// Whether a sync has failed, so that only a rewrite helps.
+    /// The data has been replaced by other data: what was written says nothing of it.
+    pub fn distrust(&mut self) {
+        if self.trust == Trust::Synced {
+            self.trust = Trust::Doubt;
+        }
+    }
+
+    /// Whether a sync has failed, or the data was replaced, so that only a rewrite helps.
     pub fn is_in_doubt(&self) -> bool {
         self.trust == Trust::Doubt
     }

@@ -3,8 +3,8 @@
 //! Who turns `appendonly` on over a snapshot has that loaded, and the append-only file begins with it; Redis
 //! would begin with nothing. Until all is there and the append-only file is open, clients hear -LOADING.
 
-mod journal;
-mod snapshot;
+pub(super) mod journal;
+pub(super) mod snapshot;
 
 use super::append_only;
 use crate::config::Settings;
@@ -13,6 +13,7 @@ use crate::log;
 use crate::server::Server;
 use persist::aof;
 use persist::manifest::Manifest;
+use snapshot::Expired;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -58,7 +59,7 @@ pub fn load(server: &Server, settings: &Settings) -> Result<(), LoadError> {
         Some(loaded) => loaded,
         None => {
             let path = settings.dir.join(&settings.dbfilename);
-            match snapshot::load(server, &path).map_err(LoadError::Snapshot)? {
+            match snapshot::load(server, &path, Expired::Dropped).map_err(LoadError::Snapshot)? {
                 Some(End::Done) => Loaded::Snapshot(path),
                 Some(End::Interrupted) => Loaded::Interrupted,
                 None => Loaded::Nothing,
@@ -69,6 +70,8 @@ pub fn load(server: &Server, settings: &Settings) -> Result<(), LoadError> {
         // What is there is not all, so nothing may be done with it until the end.
         return Ok(());
     }
+    // It may have been switched meanwhile.
+    let settings = server.host.settings();
     if settings.appendonly {
         if let Loaded::Snapshot(path) = &loaded {
             log::notice(format_args!(
@@ -80,7 +83,7 @@ pub fn load(server: &Server, settings: &Settings) -> Result<(), LoadError> {
             Loaded::Journal(manifest) => Some(manifest),
             _ => None,
         };
-        append_only::open(server, settings, manifest).map_err(LoadError::Open)?;
+        append_only::open(server, &settings, manifest).map_err(LoadError::Open)?;
     }
     server.engine.loading.end();
     Ok(())

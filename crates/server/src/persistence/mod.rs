@@ -4,6 +4,7 @@ pub mod append_only;
 pub mod check;
 pub mod check_append_only;
 pub mod load;
+pub mod reload;
 pub mod save;
 pub mod saver;
 

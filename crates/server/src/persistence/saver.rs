@@ -12,7 +12,7 @@
 use super::save;
 use crate::config::{Settings, ShutdownWords};
 use crate::log;
-use crate::server::Server;
+use crate::server::{Further, Server};
 use crate::shutdown;
 use crate::sys;
 use engine::cut::{Cut, CutWalk, Purpose, Step};
@@ -82,8 +82,7 @@ pub fn run(server: &Arc<Server>) {
     *shared.thread.lock() = Some(std::thread::current());
     sys::lower_priority();
     let token = server.inboxes.token_of_this_thread();
-    // The number behind those of the workers.
-    let number = server.engine.threads().len() - 3;
+    let number = server.number_of(Further::Saver);
     let mut saving = Saving {
         server,
         executor: Executor::new(&server.engine, &server.host, number),
@@ -129,6 +128,9 @@ impl Saving<'_> {
                 return None;
             }
             let begun = self.executor.alone(&mut self.session, |data| {
+                if engine.loading.is_on() {
+                    return None;
+                }
                 let cut = engine.begin_cut(data, Purpose::Snapshot).ok()?;
                 snapshots.begun(&cut);
                 Some(cut)

@@ -13,6 +13,7 @@ mod migrate;
 mod monitors;
 mod program;
 mod pubsub;
+mod reloads;
 mod saving;
 mod scripts;
 mod slow_calls;

@@ -17,7 +17,7 @@ use std::time::Duration;
 const KEYS: u64 = 3000;
 const MISCONF: &str = "-MISCONF Redis is configured to save RDB snapshots";
 
-fn node(folder: &Path, disk: &FaultyDisk, more: &str) -> Node {
+pub(crate) fn node(folder: &Path, disk: &FaultyDisk, more: &str) -> Node {
     let machine = Machine { cores: 2, memory_bytes: 1 << 30 };
     let text = format!(
         "save \"\"\nbind 127.0.0.1\nenable-debug-command yes\ndir \"{}\"\n{more}",
@@ -31,7 +31,7 @@ fn node(folder: &Path, disk: &FaultyDisk, more: &str) -> Node {
     node
 }
 
-fn line(client: &mut Client, words: &[&[u8]]) -> String {
+pub(crate) fn line(client: &mut Client, words: &[&[u8]]) -> String {
     client.send(&request(words));
     String::from_utf8(client.read_line()).unwrap().trim_end().to_owned()
 }

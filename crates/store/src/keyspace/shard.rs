@@ -67,6 +67,16 @@ impl Shard {
         Some(taken)
     }
 
+    /// Puts a database back that was taken away. What was there since must be empty.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn put_database(&mut self, db: usize, database: Database) {
+        let mut empty = std::mem::replace(&mut self.databases[db], database);
+        assert!(empty.is_empty());
+        self.databases[db].swap_hint(&mut empty);
+    }
+
     /// A database that was taken away and belongs to a cut: the caller walks it
     /// ([`Database::step_cut`]) and frees it.
     pub fn take_flushed(&mut self) -> Option<Database> {

@@ -133,6 +133,18 @@ impl Keeper<'_> {
                 self.give_up_rewrite();
                 self.let_go();
             }
+            Order::Prove(tell) => {
+                // Nobody may wait for it any more.
+                let _ = tell.send(self.prove());
+            }
+            Order::Distrust => {
+                // What it holds is to be whole, as long as it counts.
+                let _ = self.write_all();
+                let _ = self.sync(self.server.engine.clock().now_ns());
+                if let Some(writer) = &mut self.writer {
+                    writer.distrust();
+                }
+            }
             Order::Rewrite(cut) => {
                 let started_ms = cut.at_ms;
                 self.rewrite = Some(Rewrite { cut, started_ms, has_begun: false });
@@ -373,25 +385,39 @@ impl Keeper<'_> {
         }
     }
 
-    /// Writes and syncs all there is, and lets the file be.
-    fn let_go(&mut self) {
-        if self.writer.is_none() {
-            return;
-        }
+    /// Writes all that was appended.
+    fn write_all(&mut self) -> io::Result<()> {
         loop {
             if self.piece.bytes.is_empty() {
                 self.take();
             }
             if self.piece.bytes.is_empty() {
-                break;
+                return Ok(());
             }
-            if let Err(error) = self.write() {
-                log::warning(format_args!(
-                    "What was changed last is not in the append-only file: {}",
-                    os_reason(&error)
-                ));
-                break;
-            }
+            self.write()?;
+        }
+    }
+
+    /// Has all that was appended in files from which it can be loaded.
+    fn prove(&mut self) -> io::Result<()> {
+        match &self.writer {
+            Some(writer) if !writer.has_no_base() => {}
+            _ => return Err(io::Error::other("there is no base yet")),
+        }
+        self.write_all()?;
+        self.sync(self.server.engine.clock().now_ns())
+    }
+
+    /// Writes and syncs all there is, and lets the file be.
+    fn let_go(&mut self) {
+        if self.writer.is_none() {
+            return;
+        }
+        if let Err(error) = self.write_all() {
+            log::warning(format_args!(
+                "What was changed last is not in the append-only file: {}",
+                os_reason(&error)
+            ));
         }
         if let Err(error) = self.sync(self.server.engine.clock().now_ns()) {
             log::warning(format_args!("Error syncing the AOF file: {}", os_reason(&error)));

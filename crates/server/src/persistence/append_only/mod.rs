@@ -22,6 +22,7 @@ use rewrite::{Author, Jobs};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::SyncSender;
 use std::thread::Thread;
 
 /// When what was written is forced to disk (`appendfsync`).
@@ -40,6 +41,10 @@ pub enum Order {
     Keep(Box<Writer>),
     /// Write and sync all that was appended up to now and let the file be.
     LetGo,
+    /// Say when all that was appended up to now is in files from which it can be loaded, or why it is not.
+    Prove(SyncSender<io::Result<()>>),
+    /// What the files hold is not what is there any more: only a new base mends that.
+    Distrust,
     /// Write a new base, of this cut, and go on behind it.
     Rewrite(Arc<Cut>),
     /// The base of this cut was written, or not.
@@ -189,6 +194,18 @@ pub fn keep(engine: &Engine, host: &ServerHost, settings: &Settings, writer: Wri
     engine.journal.hold_replies(settings.appendfsync == SyncPolicy::Always);
     engine.set_journaled(true);
     host.append_only.order(Order::Keep(Box::new(writer)));
+}
+
+/// As the settings say, from now on every change goes to the append-only file; behind the gate. It begins with a
+/// base that is written as soon as possible.
+///
+/// # Errors
+/// As [`begin`].
+pub fn turn_on(engine: &Engine, host: &ServerHost) -> io::Result<()> {
+    let settings = host.settings();
+    let writer = begin(host, &settings)?;
+    keep(engine, host, &settings, writer);
+    Ok(())
 }
 
 /// From now on nothing goes to the append-only file; behind the gate.

@@ -2,7 +2,7 @@
 
 use super::Order;
 use crate::persistence::save;
-use crate::server::Server;
+use crate::server::{Further, Server};
 use engine::cut::{Cut, CutWalk, Purpose, Step};
 use engine::{Executor, Session};
 use parking_lot::Mutex;
@@ -87,8 +87,7 @@ impl<'s> Author<'s> {
     /// On this thread; one at a time.
     pub(super) fn new(server: &'s Server) -> Self {
         let token = server.inboxes.token_of_this_thread();
-        // The last but one: the workers have those before it, the periodic jobs the last.
-        let number = server.engine.threads().len() - 2;
+        let number = server.number_of(Further::Rewriter);
         Self {
             server,
             executor: Executor::new(&server.engine, &server.host, number),

@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::log;
 use crate::persistence::append_only;
 use crate::replay::replay;
-use crate::server::Server;
+use crate::server::{Further, Server};
 use base::lock::Token;
 use engine::{Executor, Session};
 use persist::aof::{self, LoadError, Loaded, Place, Refused, SnapshotEnd, SnapshotError, Source};
@@ -19,7 +19,10 @@ use std::time::{Duration, Instant};
 const PROGRESS_PERIOD: Duration = Duration::from_secs(5);
 
 /// Loads the append-only file that the settings name, if there is one.
-pub(super) fn load(server: &Server, settings: &Settings) -> Result<Loaded, LoadError> {
+pub(in crate::persistence) fn load(
+    server: &Server,
+    settings: &Settings,
+) -> Result<Loaded, LoadError> {
     let started = Instant::now();
     let mut replayed = Replayed::new(server);
     let loaded = aof::load(
@@ -53,8 +56,7 @@ struct Replayed<'s> {
 impl<'s> Replayed<'s> {
     fn new(server: &'s Server) -> Self {
         let now = Instant::now();
-        // The last but one: the workers have those before it, the periodic jobs the last.
-        let number = server.engine.threads().len() - 2;
+        let number = server.number_of(Further::Loader);
         Self {
             server,
             executor: Executor::replaying(&server.engine, &server.host, number),

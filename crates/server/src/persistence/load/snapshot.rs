@@ -9,7 +9,7 @@ use crate::server::Server;
 use crate::shutdown::Shutdown;
 use engine::engine::Engine;
 use engine::host::Host;
-use engine::scripting::functions::{Existing, Loader};
+use engine::scripting::functions::Loader;
 use parking_lot::Mutex;
 use std::fmt;
 use std::fs::File;
@@ -59,9 +59,9 @@ enum Wrong {
 
 /// What becomes of keys whose time is up.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expired {
+pub(in crate::persistence) enum Expired {
     Dropped,
-    /// What comes behind the snapshot may be about them.
+    /// What comes behind the snapshot may be about them, or the journal has to hear how they go.
     Kept,
 }
 
@@ -69,7 +69,11 @@ pub(super) enum Expired {
 type Loaded = (usize, Entry);
 
 /// Loads the snapshot at `path`; `None` if there is none.
-pub(super) fn load(server: &Server, path: &Path) -> Result<Option<End>, LoadError> {
+pub(in crate::persistence) fn load(
+    server: &Server,
+    path: &Path,
+    expired: Expired,
+) -> Result<Option<End>, LoadError> {
     let wrong = |problem| LoadError { path: path.to_owned(), problem };
     let unreadable = |error| wrong(Problem::new(Wrong::Unreadable(error)));
     let file = match File::open(path) {
@@ -80,7 +84,7 @@ pub(super) fn load(server: &Server, path: &Path) -> Result<Option<End>, LoadErro
     let len = file.metadata().map_err(unreadable)?.len();
     let (started, engine) = (Instant::now(), &server.engine);
     engine.loading.begin(len, engine.clock().wall_ms());
-    let (end, _) = read(server, file, Expired::Dropped).map_err(wrong)?;
+    let (end, _) = read(server, file, expired).map_err(wrong)?;
     if end == End::Done {
         tell_done(server);
         log::notice(format_args!(
@@ -204,7 +208,8 @@ impl Load<'_> {
                 Record::Field(name, value) => fields.note(&name, value),
                 Record::Function(code) => {
                     let loader = Loader { engine: self.engine, host: self.host };
-                    let loaded = self.engine.functions.load(loader, &code, Existing::Refuse);
+                    let loaded =
+                        self.engine.functions.load(loader, &code, self.engine.loading.existing());
                     loaded.map_err(|error| Wrong::Function(error.text().into_owned()))?;
                 }
                 Record::Sizes(..) | Record::SlotInfo(_) => {}
