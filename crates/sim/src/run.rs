@@ -176,6 +176,8 @@ struct Life<'l> {
     node: Node<'l>,
     keeper: Keeper<'l>,
     snapshot: Option<Saving>,
+    /// What an earlier life has left where the snapshot is written.
+    leftover: Option<Vec<u8>>,
 }
 
 fn place() -> Place {
@@ -211,7 +213,7 @@ impl World {
                 }
             };
             let node = Node::new(engine, self.trace.clone());
-            let mut life = Life { engine, node, keeper, snapshot: None };
+            let mut life = Life { engine, node, keeper, snapshot: None, leftover: None };
             past.model.opened();
             past.model.acknowledged(life.keeper.synced());
             self.work(&mut life, past, rng)?;
@@ -391,6 +393,7 @@ impl World {
             if !life.keeper.is_rewriting() && rng.below(3) == 0 {
                 self.trace.note(|| "a cut is taken, for a snapshot".to_owned());
                 let temporary = PathBuf::from(SNAPSHOT_TEMPORARY);
+                life.leftover = self.disk.bytes(&temporary);
                 let author = life.keeper.author();
                 let saving = author.begin(Purpose::Snapshot, Form::Snapshot, temporary);
                 past.snapshots.begun.push(saving.contents().clone());
@@ -434,7 +437,9 @@ impl World {
         contents: &Contents,
     ) -> Result<(), Failure> {
         let left = self.disk.bytes(Path::new(SNAPSHOT_TEMPORARY));
-        if let Some(left) = left.filter(|_| self.faults.remove == 0) {
+        // It may not even have been begun.
+        let is_old = left.is_some() && left == life.leftover;
+        if let Some(left) = left.filter(|_| self.faults.remove == 0 && !is_old) {
             return Err(Failure::Litter(vec![(SNAPSHOT_TEMPORARY.to_owned(), left.len())]));
         }
         if self.disk.bytes(&snapshot_path()).as_ref() == before {
