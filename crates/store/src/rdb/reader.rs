@@ -43,6 +43,11 @@ impl<R: Read> Reader<R> {
         self.offset
     }
 
+    /// So many bytes were taken from the source.
+    pub(super) fn passed(&mut self, len: usize) {
+        self.offset += len as u64;
+    }
+
     /// The source.
     pub fn source(&mut self) -> &mut R {
         &mut self.source

@@ -7,6 +7,8 @@
 //! Neither side knows files or databases: the writer is given entries and the reader gives them out,
 //! one by one. Versions are Redis's four digits after `REDIS`, or three after `VALKEY`.
 
+mod entries;
+mod frame;
 pub(super) mod opcode;
 mod reader;
 mod summed;
@@ -15,6 +17,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use entries::{Entries, EntryReader};
 pub use reader::{FileReader, Head, Record};
 pub use summed::{SummedSink, SummedSource};
 pub use writer::{Clocks, FileWriter, Style, WriteError};

@@ -4,6 +4,8 @@ use std::io::Read;
 
 use super::super::value::{Rules, Value, module_name};
 use super::super::{Family, RdbError, Reader, Version};
+use super::entries::Entries;
+use super::frame::{self, Framed};
 use super::opcode;
 use super::summed::SummedSource;
 
@@ -81,32 +83,34 @@ impl<R: Read> FileReader<R> {
         self.reader.source().unread()
     }
 
+    /// The next entries, as many of them as lie whole in what was read; none if what comes next is to be taken
+    /// as a record. Their bytes come in the buffer they were read into, and `spare` is for the next.
+    pub fn entries(&mut self, spare: &mut Vec<u8>) -> Result<Option<Entries>, RdbError> {
+        let version = self.version;
+        if self.reader.source().is_low() {
+            self.reader.source().read_ahead()?;
+        }
+        loop {
+            let source = self.reader.source();
+            let (len, count, next) = frame::entries(source.unread(), version);
+            if count != 0 {
+                let offset = self.reader.offset();
+                let (bytes, range) = self.reader.source().take(len, std::mem::take(spare));
+                self.reader.passed(len);
+                return Ok(Some(Entries { bytes, range, count, offset, version }));
+            }
+            if next == Framed::Other || !source.read_ahead()? {
+                return Ok(None);
+            }
+        }
+    }
+
     /// The next record.
     pub fn record(&mut self) -> Result<Record, RdbError> {
         let mut head = Head::default();
-        let mut has_head = false;
-        loop {
-            let code = self.reader.byte()?;
-            match code {
-                opcode::DEADLINE_MS => head.deadline = Some(self.reader.milliseconds()?),
-                opcode::DEADLINE_S => {
-                    // Signed, so what looks late enough was before all time.
-                    let seconds = i32::from_le_bytes(self.reader.array()?);
-                    head.deadline = Some(u64::try_from(seconds).unwrap_or(0) * 1000);
-                }
-                opcode::IDLE => head.idle_seconds = Some(self.reader.length()?),
-                opcode::FREQUENCY => head.frequency = Some(self.reader.byte()?),
-                opcode::KEY_META.. if has_head => {
-                    return Err(RdbError::Corrupt("a key is missing"));
-                }
-                opcode::KEY_META.. => return self.between(code),
-                _ => {
-                    head.code = code;
-                    self.reader.string(&mut head.key)?;
-                    return Ok(Record::Entry(head));
-                }
-            }
-            has_head = true;
+        match read_head(&mut self.reader, &mut head)? {
+            None => Ok(Record::Entry(head)),
+            Some(code) => self.between(code),
         }
     }
 
@@ -160,5 +164,35 @@ impl<R: Read> FileReader<R> {
         } else {
             Err(RdbError::Checksum { expected, found })
         }
+    }
+}
+
+/// Reads what is said of an entry beside its value; or the code of something else, that comes next.
+pub(super) fn read_head<R: Read>(
+    reader: &mut Reader<R>,
+    head: &mut Head,
+) -> Result<Option<u8>, RdbError> {
+    (head.deadline, head.idle_seconds, head.frequency) = (None, None, None);
+    let mut has_head = false;
+    loop {
+        let code = reader.byte()?;
+        match code {
+            opcode::DEADLINE_MS => head.deadline = Some(reader.milliseconds()?),
+            opcode::DEADLINE_S => {
+                // Signed, so what looks late enough was before all time.
+                let seconds = i32::from_le_bytes(reader.array()?);
+                head.deadline = Some(u64::try_from(seconds).unwrap_or(0) * 1000);
+            }
+            opcode::IDLE => head.idle_seconds = Some(reader.length()?),
+            opcode::FREQUENCY => head.frequency = Some(reader.byte()?),
+            opcode::KEY_META.. if has_head => return Err(RdbError::Corrupt("a key is missing")),
+            opcode::KEY_META.. => return Ok(Some(code)),
+            _ => {
+                head.code = code;
+                reader.string(&mut head.key)?;
+                return Ok(None);
+            }
+        }
+        has_head = true;
     }
 }

@@ -4,15 +4,18 @@
 //! several times faster, and it is most of what a small value costs.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 use base::crc::crc64;
 
 const BUFFER_LEN: usize = 256 << 10;
+/// A buffer that is to hold something whole grows up to this.
+const BUFFER_LEN_MAX: usize = 4 << 20;
 
 /// A buffered source with a checksum.
 pub struct SummedSource<R> {
     source: R,
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
     /// What was read from the source and not yet asked for.
     start: usize,
     end: usize,
@@ -24,13 +27,67 @@ pub struct SummedSource<R> {
 impl<R: Read> SummedSource<R> {
     /// Reads `source`.
     pub fn new(source: R) -> Self {
-        let buffer = vec![0; BUFFER_LEN].into();
+        let buffer = vec![0; BUFFER_LEN];
         Self { source, buffer, start: 0, end: 0, summed: 0, checksum: 0 }
     }
 
     /// What was taken from the source and not asked for.
     pub fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
+    }
+
+    /// Whether there is little left of what was read.
+    pub fn is_low(&self) -> bool {
+        self.end - self.start < BUFFER_LEN / 2
+    }
+
+    /// Fills the buffer behind what was not asked for yet; a full one is made longer. `false` at the end of the
+    /// source, or if there is too much. It waits until there is so much, so the source should be a file.
+    pub fn read_ahead(&mut self) -> io::Result<bool> {
+        self.checksum();
+        if self.start == 0 && self.end == self.buffer.len() {
+            if BUFFER_LEN_MAX <= self.buffer.len() {
+                return Ok(false);
+            }
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.summed, self.end) = (0, 0, self.end - self.start);
+        let before = self.end;
+        while self.end != self.buffer.len() {
+            match self.source.read(&mut self.buffer[self.end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+                Ok(0) => break,
+                Ok(read) => self.end += read,
+            }
+        }
+        Ok(before != self.end)
+    }
+
+    /// Takes the next `len` bytes, which were read ahead, with the buffer around them; `spare` takes its place.
+    ///
+    /// # Panics
+    /// If so many were not read ahead.
+    pub fn take(&mut self, len: usize, mut spare: Vec<u8>) -> (Vec<u8>, Range<usize>) {
+        let range = self.start..self.start + len;
+        let rest = &self.buffer[range.end..self.end];
+        let rest_len = rest.len();
+        if len < rest_len {
+            // Less to copy.
+            spare.clear();
+            spare.extend_from_slice(&self.buffer[range]);
+            self.start += len;
+            return (spare, 0..len);
+        }
+        if spare.len() < BUFFER_LEN.max(rest_len) {
+            spare.resize(BUFFER_LEN.max(rest_len), 0);
+        }
+        spare[..rest_len].copy_from_slice(rest);
+        self.start = range.end;
+        self.checksum();
+        (self.start, self.summed, self.end) = (0, 0, rest_len);
+        (std::mem::replace(&mut self.buffer, spare), range)
     }
 
     /// The checksum of all that was asked for.

@@ -152,3 +152,94 @@ fn a_value_that_is_too_new_asks_for_another_version() {
     assert!(write(Version::FIELD_DEADLINES).is_ok());
     assert!(write(Version::VALKEY).is_ok());
 }
+
+/// The entries of a snapshot, written again; those that lie whole in a buffer are read from its bytes, if
+/// `in_pieces`.
+fn rewritten(bytes: &[u8], in_pieces: bool) -> Result<Vec<u8>, RdbError> {
+    let limits = Limits::default();
+    let mut reader = FileReader::new(bytes)?;
+    let version = reader.version();
+    let rules = Rules { version, limits: &limits, now_ms: 0 };
+    let style = Style { version: Version::STREAM_NACKS, compresses: false, ..STYLE };
+    let mut writer = FileWriter::new(Vec::new(), style).unwrap();
+    let mut spare = Vec::new();
+    loop {
+        if in_pieces && let Some(entries) = reader.entries(&mut spare)? {
+            let mut piece = entries.read();
+            let mut count = 0;
+            while let Some(head) = piece.head()? {
+                let deadline = head.deadline;
+                let entry = match piece.entry(&rules, deadline, 0) {
+                    Ok(entry) => entry.expect("fields do not expire before the beginning of time"),
+                    Err(RdbError::Empty) => continue,
+                    Err(error) => return Err(error),
+                };
+                writer.entry(entry.as_ref()).unwrap();
+                count += 1;
+            }
+            assert_eq!(piece.offset(), reader.offset());
+            assert!(count <= entries.len());
+            spare = entries.into_memory();
+            continue;
+        }
+        match reader.record()? {
+            Record::End => return Ok(writer.finish().unwrap()),
+            Record::Entry(head) => match reader.value(&head, &rules) {
+                Ok(value) => {
+                    let entry = value.into_entry(&head.key, head.deadline, 0);
+                    writer.entry(entry.as_ref()).unwrap();
+                }
+                Err(RdbError::Empty) => {}
+                Err(error) => return Err(error),
+            },
+            _ => {}
+        }
+    }
+}
+
+fn fixtures() -> Vec<Vec<u8>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/rdb");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let snapshots = files.filter(|path| path.extension().is_some_and(|ending| ending == "rdb"));
+    let snapshots: Vec<_> = snapshots.map(|path| std::fs::read(path).unwrap()).collect();
+    assert!(3 < snapshots.len());
+    snapshots
+}
+
+#[test]
+fn entries_in_pieces_are_the_same_as_one_by_one() {
+    for bytes in fixtures() {
+        let expected = rewritten(&bytes, false).unwrap();
+        assert!(rewritten(&bytes, true).unwrap() == expected);
+    }
+    let plain = Style { compresses: false, ..STYLE };
+    // Below and above what a buffer grows to, so that entries end in the middle of buffers.
+    for len in [262_000, 700_000, 5_000_000] {
+        let bytes = snapshot_with(plain, len);
+        assert!(rewritten(&bytes, true).unwrap() == rewritten(&bytes, false).unwrap());
+    }
+    let mut writer = FileWriter::new(Vec::new(), plain).unwrap();
+    for number in 0..50_000_usize {
+        let (key, value) = (number.to_string(), "v".repeat(number % 100));
+        let deadline = (number % 3 == 0).then_some(4_000_000_000_000);
+        writer
+            .entry(Entry::string(key.as_bytes(), value.as_bytes(), deadline, 0).as_ref())
+            .unwrap();
+    }
+    let many = writer.finish().unwrap();
+    assert!(rewritten(&many, true).unwrap() == rewritten(&many, false).unwrap());
+}
+
+#[test]
+fn damage_is_noticed_in_pieces_as_it_is_one_by_one() {
+    for bytes in fixtures() {
+        for at in (0..bytes.len()).step_by(631) {
+            let cut = &bytes[..at];
+            assert_eq!(rewritten(cut, true).is_ok(), rewritten(cut, false).is_ok(), "{at}");
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            let (one, other) = (rewritten(&changed, true), rewritten(&changed, false));
+            assert_eq!(one.is_ok(), other.is_ok(), "{at}: {:?} {:?}", one.err(), other.err());
+        }
+    }
+}
