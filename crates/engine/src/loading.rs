@@ -9,7 +9,7 @@ use crate::lfu::Frequency;
 use crate::scripting::functions::Existing;
 use crate::settings::Settings;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use store::{Entry, Key};
+use store::Entry;
 
 /// How far the loading is. All counters are of the last loading.
 #[derive(Debug, Default)]
@@ -60,9 +60,9 @@ impl Loading {
 }
 
 impl Engine {
-    /// Puts an entry that was loaded into a database; `false`: there is one of its key, which is in the way.
+    /// Puts an entry that was loaded into a database; gives it back if one of its key is there and in the way.
     /// `relax` is called while somebody else has the shard.
-    pub fn insert_loaded(&self, db: usize, entry: Entry, relax: impl Fn()) -> bool {
+    pub fn insert_loaded(&self, db: usize, entry: Entry, relax: impl Fn()) -> Option<Entry> {
         let hash = self.keyspace.hash(entry.as_ref().key());
         let lock = &self.keyspace.locks()[self.keyspace.shard_index(hash)];
         let mut shard = loop {
@@ -72,12 +72,11 @@ impl Engine {
             }
         };
         let database = shard.data.database(db);
-        let is_free = database.find(Key { bytes: entry.as_ref().key(), hash }).is_none();
-        if !is_free && self.loading.existing() == Existing::Refuse {
-            return false;
+        let before = database.insert(entry, hash)?;
+        if self.loading.existing() == Existing::Replace {
+            return None;
         }
-        database.insert(entry, hash);
-        true
+        database.insert(before, hash)
     }
 
     /// The access clock of an entry that comes from outside, with what is known of its use.

@@ -9,6 +9,7 @@ mod clients_memory;
 mod commands;
 mod eviction;
 mod journals;
+mod loading;
 mod migrate;
 mod monitors;
 mod program;

@@ -108,7 +108,7 @@ impl aof::Replay for Replayed<'_> {
                 Ok(SnapshotEnd::Done)
             }
             Err(problem) => {
-                let (offset, reason) = (problem.offset, problem.to_string());
+                let (offset, reason) = (Some(problem.offset), problem.to_string());
                 Err(SnapshotError { offset, reason })
             }
         }
