@@ -5,7 +5,7 @@
 //! the generator and the network stack limit too, but the processor time that the server spends on
 //! an operation. `pause` measures what other clients feel while one is heavy, `loops` what a
 //! second event loop costs, `hits` what eviction keeps, `bigvalues` what others wait while a large
-//! value goes, `expiry` how late and at what cost keys expire, `sync` what the append-only file costs, `saves` what a snapshot costs others,
+//! value goes, `expiry` how late and at what cost keys expire, `load` how fast files are loaded and saved, `sync` what the append-only file costs, `saves` what a snapshot costs others,
 //! and `plot` draws a result again.
 
 mod big_values;
@@ -14,6 +14,7 @@ mod document;
 mod expiry;
 mod generator;
 mod hits;
+mod load;
 mod machine;
 mod memory;
 mod pause;
@@ -54,6 +55,8 @@ enum Mode {
     BigValues(BigValues),
     /// How late, and at what cost, volatile keys are freed.
     Expiry(Expiry),
+    /// How fast files are loaded and saved.
+    Load(Load),
     /// Processor time per operation with two event loops, beside one.
     Loops(Compare),
     /// How often a cache of limited memory holds what is asked for.
@@ -151,6 +154,21 @@ struct BigValues {
 }
 
 #[derive(Args)]
+struct Load {
+    #[command(flatten)]
+    servers: Servers,
+    /// The size of the file, about.
+    #[arg(long, default_value_t = 1024)]
+    megabytes: u64,
+    /// Rounds to take medians of.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// The servers' cores, as `taskset` takes them [default: any].
+    #[arg(long, value_name = "CORES")]
+    pin: Option<String>,
+}
+
+#[derive(Args)]
 struct Saves {
     #[command(flatten)]
     servers: Servers,
@@ -199,6 +217,12 @@ pub(crate) fn run(options: &Options) -> Outcome {
             items: options.items.max(1),
             seconds: options.seconds.max(1),
             is_fields: options.fields,
+        }),
+        Some(Mode::Load(options)) => load::run(&load::Plan {
+            programs: &options.servers.programs()?,
+            megabytes: options.megabytes,
+            pin: options.pin.as_deref(),
+            rounds: options.rounds.max(1),
         }),
         Some(Mode::Loops(options)) => loops(options),
         Some(Mode::Hits(options)) => {

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -18,6 +19,11 @@ use super::machine::kilobytes;
 use crate::process::{self, Outcome};
 
 const START_TIME_MAX: Duration = Duration::from_secs(20);
+/// How long one that has a snapshot to load may take.
+const LOAD_TIME_MAX: Duration = Duration::from_secs(180);
+const POLL: Duration = Duration::from_millis(2);
+/// In a second, as the kernel counts processor time.
+const TICKS: f64 = 100.0;
 
 /// A program that speaks the protocol.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,6 +80,8 @@ pub(crate) struct Setup {
     pub(crate) enables_debug: bool,
     /// When the append-only file is synced; without, there is none.
     pub(crate) appendfsync: Option<&'static str>,
+    /// What it loads first.
+    pub(crate) snapshot: Option<PathBuf>,
 }
 
 /// A running process with a folder and a port of its own.
@@ -108,14 +116,21 @@ impl Server {
         }
         command.current_dir(folder.path()).stdin(Stdio::null());
         command.stderr(log.try_clone().map_err(fail)?).stdout(log);
+        let mut patience = START_TIME_MAX;
+        if let Some(snapshot) = &setup.snapshot {
+            symlink(snapshot, folder.path().join("dump.rdb")).map_err(fail)?;
+            patience = LOAD_TIME_MAX;
+        }
         let child = command.spawn().map_err(fail)?;
         let mut server = Self { port, child, folder };
-        server.wait_until_ready().map_err(|reason| format!("{}: {reason}", program.name))?;
+        server
+            .wait_until_ready(patience)
+            .map_err(|reason| format!("{}: {reason}", program.name))?;
         Ok(server)
     }
 
-    fn wait_until_ready(&mut self) -> Outcome {
-        let deadline = Instant::now() + START_TIME_MAX;
+    fn wait_until_ready(&mut self, patience: Duration) -> Outcome {
+        let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("it ended at start with {status}\n{}", self.log_end()));
@@ -123,7 +138,7 @@ impl Server {
             if self.answers() {
                 return Ok(());
             }
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(POLL);
         }
         Err(format!("it does not answer on port {}\n{}", self.port, self.log_end()))
     }
@@ -154,6 +169,22 @@ impl Server {
             text.split_whitespace().next()?.parse::<u64>().ok()
         };
         tasks.into_iter().flatten().filter_map(of_task).sum()
+    }
+
+    /// Processor time of the process, of threads that have ended and of children that have been waited for as
+    /// well, in seconds.
+    pub(crate) fn processor_seconds(&self) -> f64 {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let text = text.unwrap_or_default();
+        // The name may hold anything; what comes behind it begins with the third field.
+        let fields = text.rsplit(") ").next().unwrap_or_default().split(' ');
+        let ticks = fields.skip(11).take(4).map(|field| field.parse().unwrap_or(0.0));
+        ticks.sum::<f64>() / TICKS
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The number of its process.
