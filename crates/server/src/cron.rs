@@ -191,8 +191,7 @@ impl<'s> Cron<'s> {
             host.append_only.look_at_settings();
             figures.delayed_syncs.fetch_add(1, Relaxed);
         }
-        let is_idle =
-            figures.rewrite_since_ms.load(Relaxed) == 0 && engine.cuts.present().is_none();
+        let is_idle = !host.is_saving() && engine.cuts.present().is_none();
         let has_failed = figures.has_rewrite_failed.load(Relaxed);
         if !is_idle || !figures.is_on.load(Relaxed) || engine.loading.is_on() {
             return AOF_PERIOD;

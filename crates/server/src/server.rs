@@ -31,9 +31,7 @@ pub enum Further {
     Cron,
     /// Who loads data, at the start and later.
     Loader,
-    /// Who writes bases of the append-only file.
-    Rewriter,
-    /// Who writes snapshots.
+    /// Who writes snapshots, and bases of the append-only file.
     Saver,
 }
 

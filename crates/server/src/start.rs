@@ -9,7 +9,7 @@ use crate::host::{self, ServerHost, Started};
 use crate::inbox::{Inbox, Inboxes, as_wake};
 use crate::limits::{LOOPS_MAX, SHARDS_PER_LOOP, SPARE_THREADS_MAX};
 use crate::listeners::{ListenError, Listeners, Port};
-use crate::persistence::append_only::{Order, keeper, rewrite};
+use crate::persistence::append_only::{Order, keeper};
 use crate::persistence::reload;
 use crate::persistence::saver::{self, STALL_NS_MAX};
 use crate::reclaimer::{Reclaimer, Sink};
@@ -83,7 +83,6 @@ enum Part {
     Keeper,
     Loader,
     Reclaimer,
-    Rewriter,
     Saver,
     Watcher,
 }
@@ -135,8 +134,6 @@ impl Node {
     ) -> io::Result<()> {
         let server = Arc::clone(&self.server);
         self.spawn(Part::Keeper, move || keeper::run(&server))?;
-        let server = Arc::clone(&self.server);
-        self.spawn(Part::Rewriter, move || rewrite::run(&server))?;
         let reclaimer = Arc::clone(&self.reclaimer);
         self.spawn(Part::Reclaimer, move || reclaimer.run())?;
         let server = Arc::clone(&self.server);
@@ -189,7 +186,6 @@ impl Drop for Node {
                 // Nobody is left who could append anything.
                 Part::Keeper => self.server.host.append_only.order(Order::Stop),
                 Part::Loader => self.server.host.reloads.stop(),
-                Part::Rewriter => self.server.host.append_only.jobs.stop(),
                 Part::Saver => self.server.host.saver.order(saver::Order::Stop),
                 Part::Watcher => self.server.watcher.stop(),
                 Part::Reclaimer => {

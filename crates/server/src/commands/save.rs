@@ -86,7 +86,8 @@ fn bgsave(ctx: &mut Ctx<'_, '_>) -> Outcome {
         return Err(CommandError::SaveInProgress);
     }
     let is_within = ctx.origin != Origin::Client;
-    if is_within || ctx.engine.cuts.present().is_some() {
+    // A cut that was walked to its end may still be on its way to the disk.
+    if is_within || host.is_saving() || ctx.engine.cuts.present().is_some() {
         if !is_within && !is_patient {
             return Err(CommandError::CutInProgress);
         }

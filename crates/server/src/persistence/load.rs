@@ -7,15 +7,14 @@ pub(super) mod journal;
 pub(super) mod snapshot;
 
 use super::append_only;
+use super::save::Unwritten;
 use crate::config::Settings;
-use crate::config::value::os_reason;
 use crate::log;
 use crate::server::Server;
 use persist::aof;
 use persist::manifest::Manifest;
 use snapshot::Expired;
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -25,7 +24,7 @@ pub enum LoadError {
     /// The append-only file.
     Journal(aof::LoadError),
     /// The append-only file was loaded, and cannot be written.
-    Open(io::Error),
+    Open(Unwritten),
     /// The snapshot.
     Snapshot(snapshot::LoadError),
 }
@@ -116,9 +115,7 @@ impl fmt::Display for LoadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Journal(error) => error.fmt(formatter),
-            Self::Open(error) => {
-                write!(formatter, "Can't open the append-only file: {}", os_reason(error))
-            }
+            Self::Open(error) => write!(formatter, "Can't open the append-only file: {error}"),
             Self::Snapshot(error) => error.fmt(formatter),
         }
     }

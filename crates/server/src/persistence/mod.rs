@@ -3,6 +3,7 @@
 pub mod append_only;
 pub mod check;
 pub mod check_append_only;
+mod cut_writer;
 pub mod load;
 pub mod reload;
 pub mod save;

@@ -1,4 +1,4 @@
-//! A snapshot that is written by whoever wants it, with everything held; and what all snapshots are like.
+//! A snapshot that is written by whoever wants it, with everything held; and what all files of a cut are like.
 
 use crate::config::Settings;
 use crate::config::value::os_reason;
@@ -7,6 +7,7 @@ use engine::Engine;
 use engine::cut::{Cut, Purpose};
 use engine::data::Data;
 use persist::snapshot::{Origin, SnapshotFile, oldest_version};
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub fn save_alone(engine: &Engine, data: &mut Data<'_>, host: &ServerHost) -> Re
     let settings = host.settings();
     let moment = engine.moment(data, Purpose::Snapshot);
     let temporary = settings.dir.join(format!("temp-{}.rdb", std::process::id()));
-    let created = create(host, &settings, &moment, temporary);
+    let created = create(host, &settings, &moment, temporary, false);
     let written = created.and_then(|mut file| {
         let shards = data.keyspace().locks().len() as u32;
         for (db, sizes) in moment.databases.iter().enumerate() {
@@ -37,7 +38,7 @@ pub fn save_alone(engine: &Engine, data: &mut Data<'_>, host: &ServerHost) -> Re
     if written.is_ok() {
         host.snapshots.saved(engine, &moment);
     }
-    written.map_err(|error| reason(&error))
+    written.map_err(|error| Unwritten::from(error).to_string())
 }
 
 fn write_part(database: &Database, db: usize, file: &mut SnapshotFile) -> Result<(), WriteError> {
@@ -54,20 +55,20 @@ fn write_part(database: &Database, db: usize, file: &mut SnapshotFile) -> Result
     }
 }
 
-/// Begins the file of a snapshot, under a temporary name.
+/// Begins the file of a snapshot, or of a base of the append-only file that is one, under a temporary name.
 pub fn create(
     host: &ServerHost,
     settings: &Settings,
     cut: &Cut,
     temporary: PathBuf,
+    is_journal_base: bool,
 ) -> Result<SnapshotFile, WriteError> {
-    let origin = Origin { dialect: settings.dialect, is_journal_base: false };
+    let origin = Origin { dialect: settings.dialect, is_journal_base };
     let style = style(settings, cut);
     SnapshotFile::create(Arc::clone(&host.disk), temporary, style, origin, cut)
 }
 
-/// How a cut is written, in a snapshot or as the base of an append-only file.
-pub fn style(settings: &Settings, cut: &Cut) -> Style {
+fn style(settings: &Settings, cut: &Cut) -> Style {
     let clocks = if settings.maxmemory_policy.is_lfu() {
         Clocks::Frequencies
     } else if settings.maxmemory != 0 {
@@ -83,18 +84,38 @@ pub fn style(settings: &Settings, cut: &Cut) -> Style {
     }
 }
 
-/// Why a snapshot was not written, for people.
-pub fn reason(error: &WriteError) -> String {
-    match error {
-        WriteError::Io(error) => os_reason(error),
-        WriteError::Needs(version) => {
-            let version = version.number();
-            format!("the data needs version {version} of the format, and rdb-version is older")
-        }
+/// Why a cut was not written.
+#[derive(Debug)]
+pub enum Unwritten {
+    /// It was given up.
+    Cancelled,
+    Failed(WriteError),
+}
+
+impl From<WriteError> for Unwritten {
+    fn from(error: WriteError) -> Self {
+        Self::Failed(error)
     }
 }
 
-/// The same for an error of the system.
-pub fn io_reason(error: io::Error) -> String {
-    reason(&WriteError::Io(error))
+impl From<io::Error> for Unwritten {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled => formatter.write_str("it was given up"),
+            Self::Failed(WriteError::Io(error)) => formatter.write_str(&os_reason(error)),
+            Self::Failed(WriteError::Needs(version)) => {
+                let version = version.number();
+                write!(
+                    formatter,
+                    "the data needs version {version} of the format, and rdb-version is older"
+                )
+            }
+        }
+    }
 }

@@ -1,39 +1,35 @@
-//! The thread that writes snapshots in the background.
+//! The thread that writes cuts in the background: snapshots, and bases of the append-only file.
 //!
-//! The cut itself is made by whoever asks, behind the gate, or by this thread when a save point is reached. Then
-//! the thread walks over the data, a few microseconds under each lock, and writes outside of them. It is no loop
-//! and serves nobody, so it may wait for the disk as long as it likes: what changes meanwhile is kept up to a
-//! limit, and above that writers wait. If the disk takes nothing for [`STALL_NS_MAX`], the periodic jobs give
-//! the cut up.
+//! A cut is made by whoever asks, behind the gate, or by this thread when a save point is reached. Only one is on
+//! its way at a time, so one thread is enough for both.
 //!
 //! It also makes the last snapshot when a signal asks for the end, since a signal has no thread that may wait
 //! for the gate.
 
-use super::save;
-use crate::config::{Settings, ShutdownWords};
+use super::append_only;
+use super::cut_writer::CutWriter;
+use super::save::Unwritten;
+use crate::config::ShutdownWords;
 use crate::log;
 use crate::server::{Further, Server};
 use crate::shutdown;
 use crate::sys;
-use engine::cut::{Cut, CutWalk, Purpose, Step};
-use engine::{Executor, Session};
+use engine::cut::{Cut, Purpose};
 use parking_lot::Mutex;
-use persist::snapshot::FinishedSnapshot;
+use persist::aof::Place;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::Thread;
-use std::time::Duration;
-use store::Fetched;
 
 /// How long a disk may take nothing before the cut is given up.
 pub const STALL_NS_MAX: u64 = 10_000_000_000;
 
-/// How soon the thread looks again for something that others have.
-const RETRY: Duration = Duration::from_micros(50);
-
 /// What the thread is told.
 pub enum Order {
+    /// Write a base of the append-only file there, and tell its keeper how that went. The cut may have been given
+    /// up: it has to be walked to its end.
+    Base(Arc<Cut>, Place),
     /// Make a snapshot of what there is when this is read.
     Begin,
     /// Make the last snapshot, if one is to be made, and ask for the end.
@@ -70,7 +66,7 @@ impl Saver {
     }
 
     /// Whether the thread is to leave what it does.
-    fn is_urgent(&self) -> bool {
+    pub(super) fn is_urgent(&self) -> bool {
         let orders = self.orders.lock();
         orders.iter().any(|order| matches!(order, Order::Stop | Order::ShutDown(_)))
     }
@@ -81,13 +77,7 @@ pub fn run(server: &Arc<Server>) {
     let shared = &server.host.saver;
     *shared.thread.lock() = Some(std::thread::current());
     sys::lower_priority();
-    let token = server.inboxes.token_of_this_thread();
-    let number = server.number_of(Further::Saver);
-    let mut saving = Saving {
-        server,
-        executor: Executor::new(&server.engine, &server.host, number),
-        session: Session::new(0, token, Arc::new(())),
-    };
+    let mut saving = Saving { server, writer: CutWriter::new(server, Further::Saver) };
     loop {
         // One at a time: those behind it say whether it is to be left.
         let order = shared.orders.lock().pop_front();
@@ -96,6 +86,7 @@ pub fn run(server: &Arc<Server>) {
                 base::memory::flush();
                 std::thread::park();
             }
+            Some(Order::Base(cut, place)) => saving.base(cut, &place),
             Some(Order::Begin) => saving.begin(),
             Some(Order::ShutDown(words)) => saving.shut_down(words),
             Some(Order::Snapshot(cut)) => saving.snapshot(&cut),
@@ -107,79 +98,66 @@ pub fn run(server: &Arc<Server>) {
 /// The thread's state.
 struct Saving<'s> {
     server: &'s Server,
-    executor: Executor<'s>,
-    session: Session,
+    writer: CutWriter<'s>,
 }
 
 impl Saving<'_> {
-    /// Takes a cut, if none is on its way, and writes it.
-    fn begin(&mut self) {
-        let cut = self.take_cut();
-        self.server.host.saver.is_beginning.store(false, Relaxed);
-        if let Some(cut) = cut {
-            self.snapshot(&cut);
-        }
+    fn base(&mut self, cut: Arc<Cut>, place: &Place) {
+        let outcome = self.writer.write_base(&cut, place);
+        self.server.host.append_only.order(append_only::Order::BaseWritten(cut, outcome));
     }
 
-    fn take_cut(&mut self) -> Option<Arc<Cut>> {
-        let (engine, snapshots) = (&self.server.engine, &self.server.host.snapshots);
-        loop {
-            if self.server.host.saver.is_urgent() {
+    /// Takes a cut, if none is on its way, and writes a snapshot of it.
+    fn begin(&mut self) {
+        let (engine, host) = (&self.server.engine, &self.server.host);
+        let begun = self.writer.alone(|data| {
+            if engine.loading.is_on() {
                 return None;
             }
-            let begun = self.executor.alone(&mut self.session, |data| {
-                if engine.loading.is_on() {
-                    return None;
-                }
-                let cut = engine.begin_cut(data, Purpose::Snapshot).ok()?;
-                snapshots.begun(&cut);
-                Some(cut)
-            });
-            match begun {
-                // Somebody may have been faster.
-                Ok(begun) => return begun,
-                Err(_) => std::thread::park_timeout(RETRY),
-            }
+            // Somebody may have been faster.
+            let cut = engine.begin_cut(data, Purpose::Snapshot).ok()?;
+            host.snapshots.begun(&cut);
+            Some(cut)
+        });
+        host.saver.is_beginning.store(false, Relaxed);
+        if let Some(cut) = begun.flatten() {
+            self.snapshot(&cut);
         }
     }
 
     /// Makes a last snapshot, if one is to be made.
     fn shut_down(&mut self, words: ShutdownWords) {
         let (engine, host) = (&self.server.engine, &self.server.host);
-        loop {
-            let ended = self
-                .executor
-                .alone(&mut self.session, |data| shutdown::prepare(engine, data, host, words));
-            match ended {
-                Ok(true) => {
-                    host.shutdown.request(words);
-                    return;
-                }
-                Ok(false) => {
-                    log::warning(format_args!(
-                        "Errors trying to shut down the server. Check the logs for more information."
-                    ));
-                    host.shutdown.give_up();
-                    return;
-                }
-                Err(_) => std::thread::park_timeout(RETRY),
+        match self.writer.alone(|data| shutdown::prepare(engine, data, host, words)) {
+            Some(true) => {
+                host.shutdown.request(words);
             }
+            Some(false) => {
+                log::warning(format_args!(
+                    "Errors trying to shut down the server. Check the logs for more information."
+                ));
+                host.shutdown.give_up();
+            }
+            // It ends already.
+            None => {}
         }
     }
 
     fn snapshot(&mut self, cut: &Arc<Cut>) {
         let settings = self.server.host.settings();
-        let path = settings.dir.join(&settings.dbfilename);
+        let temporary = settings.dir.join(format!("temp-bgsave-{}.rdb", std::process::id()));
         log::notice(format_args!("Background saving started"));
-        let file = self.write(cut, &settings);
-        // The last moment to give it up is before it takes the place of the one before.
-        let placed = file.and_then(|file| match file.filter(|_| !cut.is_cancelled()) {
-            Some(file) => file.place(&path).map(Some).map_err(save::io_reason),
-            None => Ok(None),
+        let written = self.writer.write_snapshot(cut, &settings, temporary);
+        let placed = written.and_then(|file| {
+            // The last moment to give it up is before it takes the place of the one before.
+            if cut.is_cancelled() {
+                return Err(Unwritten::Cancelled);
+            }
+            Ok(file.place(&settings.dir.join(&settings.dbfilename))?)
         });
         let (engine, snapshots) = (&self.server.engine, &self.server.host.snapshots);
         match placed {
-            Ok(Some(len)) => {
+            Ok(len) => {
                 let megabytes = |bytes: u64| bytes >> 20;
                 log::notice(format_args!("DB saved on disk"));
                 log::notice(format_args!(
@@ -190,55 +168,15 @@ impl Saving<'_> {
                 log::notice(format_args!("Background saving terminated with success"));
                 snapshots.ended(engine, cut, true);
             }
-            Ok(None) => {
+            Err(Unwritten::Cancelled) => {
                 log::warning(format_args!("Background saving cancelled"));
                 snapshots.cancelled(cut);
             }
-            Err(reason) => {
-                log::warning(format_args!("Write error saving DB on disk: {reason}"));
+            Err(error) => {
+                log::warning(format_args!("Write error saving DB on disk: {error}"));
                 log::warning(format_args!("Background saving error"));
                 snapshots.ended(engine, cut, false);
             }
         }
-    }
-
-    /// Walks over a cut to its end, and writes it; nothing if it was given up.
-    fn write(
-        &mut self,
-        cut: &Arc<Cut>,
-        settings: &Settings,
-    ) -> Result<Option<FinishedSnapshot>, String> {
-        let (engine, saver) = (&self.server.engine, &self.server.host.saver);
-        let name = format!("temp-bgsave-{}.rdb", std::process::id());
-        let temporary = settings.dir.join(name);
-        let mut file = save::create(&self.server.host, settings, cut, temporary)
-            .map_err(|error| save::reason(&error))
-            .inspect_err(|_| engine.cuts.cancel(cut));
-        let (mut walk, mut fetched) = (CutWalk::new(cut), Fetched::default());
-        loop {
-            let step = self.executor.step_cut(&mut self.session, &mut walk, &mut fetched);
-            if let Ok(open) = &mut file
-                && !cut.is_cancelled()
-                && let Err(error) = open.write(&fetched)
-            {
-                engine.cuts.cancel(cut);
-                file = Err(save::reason(&error));
-            }
-            engine.cuts.written(&mut fetched);
-            match step {
-                Step::Busy => std::thread::park_timeout(RETRY),
-                Step::Done => break,
-                Step::More => {}
-            }
-            if saver.is_urgent() {
-                engine.cuts.cancel(cut);
-            }
-        }
-        base::memory::flush();
-        let file = file?;
-        if cut.is_cancelled() {
-            return Ok(None);
-        }
-        file.finish().map(Some).map_err(save::io_reason)
     }
 }

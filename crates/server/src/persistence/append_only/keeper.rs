@@ -4,12 +4,12 @@
 //! in one go, and tells the loops how far everything is safe: one sync for all who have written meanwhile.
 //! Otherwise it gathers for a moment before it writes, so that a write to the system costs little per call.
 
-use super::rewrite::Job;
 use super::{Order, SyncPolicy};
 use crate::config::Settings;
 use crate::config::value::os_reason;
 use crate::log;
-use crate::persistence::append_only;
+use crate::persistence::save::Unwritten;
+use crate::persistence::{append_only, saver};
 use crate::server::Server;
 use engine::cut::Cut;
 use engine::journal::Piece;
@@ -275,7 +275,7 @@ impl Keeper<'_> {
                 self.writer = Some(Box::new(writer));
                 self.is_alone = true;
             }
-            Err(error) => self.fail_rewrite(&error),
+            Err(error) => self.fail_rewrite(&error.into()),
         }
     }
 
@@ -292,17 +292,17 @@ impl Keeper<'_> {
         // One that waits for its first base has begun already.
         let begun = if writer.is_rewriting() { Ok(()) } else { writer.begin_rewrite() };
         if let Err(error) = begun {
-            return self.fail_rewrite(&error);
+            return self.fail_rewrite(&error.into());
         }
         rewrite.has_begun = true;
-        let job = Job { cut: Arc::clone(&rewrite.cut), place: writer.place().clone() };
-        self.server.host.append_only.jobs.give(job);
+        let order = saver::Order::Base(Arc::clone(&rewrite.cut), writer.place().clone());
+        self.server.host.saver.order(order);
     }
 
-    fn finish_rewrite(&mut self, outcome: io::Result<()>) {
+    fn finish_rewrite(&mut self, outcome: Result<(), Unwritten>) {
         let (Some(writer), Some(rewrite)) = (&mut self.writer, &self.rewrite) else { return };
         let is_snapshot = self.settings.aof_use_rdb_preamble;
-        let history = match outcome.and_then(|()| writer.finish_rewrite(is_snapshot)) {
+        let history = match outcome.and_then(|()| Ok(writer.finish_rewrite(is_snapshot)?)) {
             Ok(history) => history,
             Err(error) => return self.fail_rewrite(&error),
         };
@@ -333,13 +333,13 @@ impl Keeper<'_> {
         log::notice(format_args!("Background AOF rewrite finished successfully"));
     }
 
-    fn fail_rewrite(&mut self, error: &io::Error) {
+    fn fail_rewrite(&mut self, error: &Unwritten) {
         let Some(rewrite) = self.rewrite.take() else { return };
         self.server.engine.cuts.cancel(&rewrite.cut);
         if !rewrite.has_begun {
             // Somebody has to walk it to its end.
             let place = append_only::place(&self.settings);
-            self.server.host.append_only.jobs.give(Job { cut: rewrite.cut, place });
+            self.server.host.saver.order(saver::Order::Base(rewrite.cut, place));
         }
         if let Some(writer) = &mut self.writer {
             writer.abort_rewrite();
@@ -351,13 +351,13 @@ impl Keeper<'_> {
         let needs_base = self.writer.as_ref().is_some_and(|w| w.has_no_base() || w.is_in_doubt());
         figures.is_rewrite_scheduled.store(needs_base, Relaxed);
         self.end_alone();
-        log::warning(format_args!("Background AOF rewrite terminated: {}", os_reason(error)));
+        log::warning(format_args!("Background AOF rewrite terminated: {error}"));
     }
 
     /// Stops a rewrite: nobody wants it any more.
     fn give_up_rewrite(&mut self) {
         // Who writes the base finds that the cut is cancelled.
-        self.fail_rewrite(&io::Error::other("the append-only file is closed"));
+        self.fail_rewrite(&Unwritten::Cancelled);
     }
 
     fn sync(&mut self, now_ns: u64) -> io::Result<()> {

@@ -5,12 +5,13 @@
 //! the journal's own marks, so nobody waits for the disk who serves clients.
 
 pub mod keeper;
-pub mod rewrite;
 
 use crate::config::Settings;
 use crate::host::ServerHost;
 use crate::log;
-use crate::server::Server;
+use crate::persistence::cut_writer::CutWriter;
+use crate::persistence::save::Unwritten;
+use crate::server::{Further, Server};
 use engine::Engine;
 use engine::cut::{Cut, Purpose};
 use engine::data::Data;
@@ -18,7 +19,6 @@ use parking_lot::Mutex;
 use persist::aof::Place;
 use persist::aof::writer::Writer;
 use persist::manifest::Manifest;
-use rewrite::{Author, Jobs};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -48,7 +48,7 @@ pub enum Order {
     /// Write a new base, of this cut, and go on behind it.
     Rewrite(Arc<Cut>),
     /// The base of this cut was written, or not.
-    BaseWritten(Arc<Cut>, io::Result<()>),
+    BaseWritten(Arc<Cut>, Result<(), Unwritten>),
     /// The server ends: write and sync all.
     Stop,
 }
@@ -58,8 +58,6 @@ pub enum Order {
 pub struct AppendOnly {
     /// What INFO shows.
     pub figures: Figures,
-    /// What the thread that writes bases has to do.
-    pub jobs: Jobs,
     orders: Mutex<Vec<Order>>,
     thread: Mutex<Option<Thread>>,
 }
@@ -145,16 +143,22 @@ impl AppendOnly {
 /// data. To be called before clients can change anything.
 ///
 /// # Errors
-/// As the disk says.
-pub fn open(server: &Server, settings: &Settings, loaded: Option<Manifest>) -> io::Result<()> {
+/// As the disk says, or the base cannot be written.
+pub fn open(
+    server: &Server,
+    settings: &Settings,
+    loaded: Option<Manifest>,
+) -> Result<(), Unwritten> {
     let place = place(settings);
     let writer = match loaded {
         Some(manifest) => Writer::open(Arc::clone(&server.host.disk), place, manifest)?,
         None => {
             let mut writer = begin(&server.host, settings)?;
-            let mut author = Author::new(server);
-            let cut = author.take_cut();
-            author.write_base(&cut, &place)?;
+            let mut base = CutWriter::new(server, Further::Loader);
+            let begun = base.alone(|data| server.engine.begin_cut(data, Purpose::Journal));
+            // While data is loaded nobody else begins one.
+            let cut = begun.and_then(Result::ok).ok_or(Unwritten::Cancelled)?;
+            base.write_base(&cut, &place)?;
             let is_snapshot = settings.aof_use_rdb_preamble;
             let name = place.part(&writer.manifest().next_base(&place.name, is_snapshot).name);
             log::notice(format_args!("Creating AOF base file {} on server start", name.display()));
@@ -232,7 +236,10 @@ pub fn rewrite(engine: &Engine, data: &mut Data<'_>, host: &ServerHost) -> Rewri
     if figures.rewrite_since_ms.load(Relaxed) != 0 {
         return Rewriting::GoesOn;
     }
-    let Ok(cut) = engine.begin_cut(data, Purpose::Journal) else {
+    // One thread writes them, so a snapshot that is not on disk yet is in the way, and all cuts are.
+    let is_free = host.snapshots.running().is_none();
+    let begun = is_free.then(|| engine.begin_cut(data, Purpose::Journal));
+    let Some(Ok(cut)) = begun else {
         figures.is_rewrite_scheduled.store(true, Relaxed);
         return Rewriting::Scheduled;
     };
