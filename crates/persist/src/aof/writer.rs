@@ -407,6 +407,34 @@ mod tests {
     }
 
     #[test]
+    fn what_was_replaced_counts_until_there_is_a_new_base() {
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, place) = (Arc::new(MachineDisk), place(folder.path()));
+        let mut writer = Writer::begin(disk, place.clone(), Manifest::default()).unwrap();
+        put_base(&place, "old");
+        writer.finish_rewrite(true).unwrap();
+        writer.write(b"one").unwrap();
+        writer.sync().unwrap();
+        let before = manifest(&place);
+        writer.distrust();
+        assert!(writer.sync().is_err() && writer.is_in_doubt());
+        writer.begin_rewrite().unwrap();
+        writer.write(b"two").unwrap();
+        assert_eq!(manifest(&place), before, "behind the old data it would be wrong");
+        writer.abort_rewrite();
+        assert!(writer.is_in_doubt());
+        writer.begin_rewrite().unwrap();
+        writer.write(b"three").unwrap();
+        put_base(&place, "new");
+        assert_eq!(writer.finish_rewrite(true).unwrap().len(), 2);
+        writer.sync().unwrap();
+        let parts = manifest(&place).increments;
+        let texts: Vec<_> =
+            parts.iter().map(|part| fs::read_to_string(place.part(&part.name)).unwrap()).collect();
+        assert_eq!(texts, ["three"]);
+    }
+
+    #[test]
     fn a_base_without_increments_is_gone_on_with() {
         let folder = tempfile::tempdir().unwrap();
         let (disk, place) = (Arc::new(MachineDisk), place(folder.path()));
