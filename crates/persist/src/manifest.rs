@@ -50,6 +50,13 @@ pub struct Part {
     pub sequence: u64,
 }
 
+impl Part {
+    /// Whether its name says that it begins with a snapshot. Such a file is never empty; one of commands may be.
+    pub fn is_snapshot(&self) -> bool {
+        self.name.ends_with(".rdb")
+    }
+}
+
 /// Which files the append-only file is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {

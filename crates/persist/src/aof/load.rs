@@ -149,10 +149,13 @@ pub fn load(
         replay.adopted(place);
     }
     let Some(manifest) = manifest.filter(|m| m.base.is_some() || !m.increments.is_empty()) else {
-        refuse_orphans(disk, place)?;
         let manifest = Manifest::default();
+        refuse_orphans(disk, place, &manifest)?;
         return Ok(Loaded { found: Found::Nothing, manifest, base_len: 0, len: 0 });
     };
+    if manifest.base.is_none() {
+        refuse_orphans(disk, place, &manifest)?;
+    }
     let base = manifest.base.iter().map(|part| (Role::Base, part));
     let parts: Vec<_> =
         base.chain(manifest.increments.iter().map(|part| (Role::Increment, part))).collect();
@@ -178,16 +181,18 @@ pub fn load(
     Ok(loaded)
 }
 
-/// Whoever has lost the manifest of an append-only file would lose its data by an empty start. While one is
-/// made for the first time, a base may be there that is not named yet, but then what names it is prepared.
-fn refuse_orphans(disk: &dyn Disk, place: &Place) -> Result<(), LoadError> {
+/// Whoever has lost the manifest of an append-only file, or the line of its base, would lose its data by a start
+/// without it. While one is made for the first time, a base may be there that is not named yet, but then what
+/// names it is prepared.
+fn refuse_orphans(disk: &dyn Disk, place: &Place, manifest: &Manifest) -> Result<(), LoadError> {
     let wrong = |path: &Path, error| LoadError::new(path, Wrong::Io(error));
     let prepared = place.new_manifest();
     if exists(disk, &prepared).map_err(|error| wrong(&prepared, error))? {
         return Ok(());
     }
     let bases = bases_in_folder(disk, place).map_err(|error| wrong(&place.folder, error))?;
-    match bases.first() {
+    let is_old = |name: &str| manifest.history.iter().any(|part| part.name == name);
+    match bases.iter().find(|name| !is_old(name)) {
         Some(name) => Err(LoadError::new(&place.part(name), Wrong::Orphan)),
         None => Ok(()),
     }
@@ -235,6 +240,11 @@ impl Reading<'_> {
         self.replay.begin_file(role, &part.name);
         let input = self.disk.open(&path).map_err(|error| LoadError::of_io(&path, error))?;
         let mut source = Source::new(input);
+        let is_lost = part.is_snapshot() && source.is_empty().map_err(|e| wrong(Wrong::Io(e)))?;
+        if role == Role::Base && is_lost {
+            let reason = "the file is empty".to_owned();
+            return Err(wrong(Wrong::Snapshot(SnapshotError { offset: Some(0), reason })));
+        }
         if source.begins_with_snapshot().map_err(|error| wrong(Wrong::Io(error)))? {
             let end = self.replay.snapshot(&mut source);
             if end.map_err(|error| wrong(Wrong::Snapshot(error)))? == SnapshotEnd::Interrupted {

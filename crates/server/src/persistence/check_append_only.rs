@@ -58,9 +58,13 @@ pub fn check(
     }
 }
 
+/// A damaged manifest is one by its name: it must not be cut off like a file of commands.
 fn is_manifest(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     disk.open(path)?.take(HEAD_LEN).read_to_end(&mut head)?;
+    if path.extension().is_some_and(|extension| extension == "manifest") {
+        return Ok(true);
+    }
     let mut lines = head.split(|byte| *byte == b'\n');
     Ok(lines.find(|line| !line.starts_with(b"#")).is_some_and(|line| line.starts_with(b"file ")))
 }
@@ -114,6 +118,10 @@ impl Check<'_> {
             let is_snapshot = self.begins_with_snapshot(&path);
             let format = if is_snapshot.unwrap_or(false) { "RDB" } else { "RESP" };
             writeln!(self.out, "Start to check BASE AOF ({format} format).")?;
+            if part.is_snapshot() && self.is_empty(&path) {
+                writeln!(self.out, "AOF {} is empty, and is to be a snapshot", part.name)?;
+                return Ok(false);
+            }
             if !self.part(&path, part, Role::Base, index + 1 == parts)? {
                 return Ok(false);
             }
@@ -247,6 +255,10 @@ impl Check<'_> {
         }
         writeln!(self.out, "Successfully truncated AOF {}{how}", file.name)?;
         Ok(true)
+    }
+
+    fn is_empty(&self, path: &Path) -> bool {
+        self.disk.open(path).and_then(|input| input.is_empty()).unwrap_or(false)
     }
 
     fn begins_with_snapshot(&self, path: &Path) -> io::Result<bool> {

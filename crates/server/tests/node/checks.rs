@@ -129,9 +129,25 @@ fn what_came_after_a_second_is_cut_off() {
 }
 
 #[test]
+fn a_snapshot_that_is_empty_is_not_valid() {
+    let (folder, path) = folder(&[SET_A.as_bytes()]);
+    fs::write(folder.path().join("a.1.base.rdb"), "").unwrap();
+    for mend in [Mend::Nothing, Mend::Tail] {
+        let (text, is_fine) = checked(&path, mend, "y\n");
+        let reason = "AOF a.1.base.rdb is empty, and is to be a snapshot\n";
+        assert!(!is_fine && text.ends_with(reason), "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_append_only_file_is_named() {
     let (folder, path) = file(b"file x\n");
     assert!(checked(&path, Mend::Nothing, "").0.contains("Invalid manifest file"));
+    let damaged = folder.path().join("a.manifest");
+    fs::write(&damaged, b"fil a seq 1 type b\n").unwrap();
+    let (text, is_fine) = checked(&damaged, Mend::Tail, "y\n");
+    assert!(!is_fine && text.contains("line 1 of the manifest"), "{text}");
+    assert_eq!(fs::read(&damaged).unwrap(), b"fil a seq 1 type b\n");
     let (text, is_fine) = checked(&folder.path().join("none"), Mend::Nothing, "");
     assert!(!is_fine && text.starts_with("Cannot open file"), "{text}");
     assert!(text.ends_with("none: No such file or directory\n"), "{text}");

@@ -220,6 +220,19 @@ fn what_cannot_be_loaded_stops_the_load() {
         .refuses(&["a.aof.2.incr.aof", "not there"]);
     Dir::with(&[("a.aof.manifest", "")]).refuses(&["a.aof.manifest", "names no file"]);
     Dir::with(&[("a.aof.manifest", "file x\n")]).refuses(&["a.aof.manifest", "line 1"]);
+    // A snapshot is never empty, and a base that lost its line in the manifest is lost.
+    Dir::with(&[("a.aof.manifest", base), ("a.aof.1.base.rdb", "")]).refuses(&[
+        "a.aof.1.base.rdb",
+        "offset 0",
+        "the file is empty",
+    ]);
+    let increment = "file a.aof.1.incr.aof seq 1 type i\n";
+    let lost = [
+        ("a.aof.manifest", increment),
+        ("a.aof.1.base.rdb", SNAPSHOT),
+        ("a.aof.1.incr.aof", SET_A),
+    ];
+    Dir::with(&lost).refuses(&["a.aof.1.base.rdb", "no manifest"]);
     Dir::with(&[("a.aof.7.base.aof", SET_A)]).refuses(&["a.aof.7.base.aof", "no manifest"]);
     Dir::with(&[("a.aof.manifest", base), ("a.aof.1.base.rdb", "REDIS00")]).refuses(&[
         "a.aof.1.base.rdb",
