@@ -83,7 +83,7 @@ fn load(given: &BTreeMap<String, Vec<u8>>) -> (Result<Contents, LoadError>, SimD
 fn change(bytes: &mut Vec<u8>, rng: &mut Rng) {
     for _ in 0..=rng.below(3) {
         let at = rng.index(bytes.len().max(1));
-        match rng.below(7) {
+        match rng.below(9) {
             0 => bytes.insert(at.min(bytes.len()), rng.next_u64() as u8),
             1 if at < bytes.len() => drop(bytes.remove(at)),
             // What lengths and types begin with.
@@ -94,6 +94,25 @@ fn change(bytes: &mut Vec<u8>, rng: &mut Rng) {
             4 if at < bytes.len() => {
                 let end = at + rng.index(bytes.len() - at);
                 bytes.drain(at..end);
+            }
+            // Blocks that have changed places.
+            5 => {
+                let len = rng.index(bytes.len() / 2 + 1).min(512);
+                let other = rng.index(bytes.len() - len + 1);
+                let at = at.min(bytes.len() - len);
+                let block = bytes[at..at + len].to_vec();
+                bytes.copy_within(other..other + len, at);
+                bytes[other..other + len].copy_from_slice(&block);
+            }
+            // A length far beyond the end.
+            6 if at < bytes.len() => {
+                let huge = [
+                    &b"\x80\xff\xff\xff\xff"[..],
+                    b"\x81\x7f\xff\xff\xff\xff\xff\xff\xff",
+                    b"$536870911\r\n",
+                ];
+                let end = bytes.len().min(at + 1);
+                bytes.splice(at..end, huge[rng.index(3)].iter().copied());
             }
             _ if at < bytes.len() => bytes[at] ^= 1 << rng.below(8),
             _ => {}

@@ -12,6 +12,7 @@ mod journals;
 mod loading;
 mod migrate;
 mod monitors;
+mod mutants;
 mod program;
 mod pubsub;
 mod reloads;
