@@ -8,3 +8,4 @@ pub mod aof;
 pub mod disk;
 pub mod manifest;
 pub mod snapshot;
+pub mod steps;

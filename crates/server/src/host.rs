@@ -32,6 +32,7 @@ use engine::reload::Reload;
 use engine::{Engine, Host, Session};
 use parking_lot::Mutex;
 use persist::disk::{Disk, MachineDisk};
+use persist::steps::InSteps;
 use std::any::Any;
 use std::collections::HashSet;
 use std::fs;
@@ -144,6 +145,12 @@ impl ServerHost {
             settings,
             expires_actively: AtomicBool::new(true),
         }
+    }
+
+    /// The disk for a file that a whole cut is written to; `in_steps`: it is synced on the way.
+    pub fn disk_for_cuts(&self, in_steps: bool) -> Arc<dyn Disk> {
+        let disk = Arc::clone(&self.disk);
+        if in_steps { Arc::new(InSteps::new(disk)) } else { disk }
     }
 
     /// Ends a client other than the caller's own.

@@ -144,6 +144,8 @@ pub struct Settings {
     pub maxmemory_policy: MemoryPolicy,
     pub maxmemory_samples: u32,
 
+    /// Whether bases of the append-only file are synced while they are written.
+    pub aof_rewrite_incremental_fsync: bool,
     pub aof_timestamp_enabled: bool,
     /// Whether bases of the append-only file are snapshots, and no commands.
     pub aof_use_rdb_preamble: bool,
@@ -163,6 +165,8 @@ pub struct Settings {
     pub rdb_version: Option<Version>,
     pub aof_load_truncated: bool,
     pub no_appendfsync_on_rewrite: bool,
+    /// Whether snapshots are synced while they are written.
+    pub rdb_save_incremental_fsync: bool,
     pub rdbcompression: bool,
     pub save: Vec<SavePoint>,
     pub stop_writes_on_bgsave_error: bool,
@@ -301,6 +305,7 @@ impl Settings {
             maxmemory: read.maxmemory("maxmemory"),
             maxmemory_policy: read.policy("maxmemory-policy"),
             maxmemory_samples: read.number("maxmemory-samples"),
+            aof_rewrite_incremental_fsync: read.flag("aof-rewrite-incremental-fsync"),
             aof_timestamp_enabled: read.flag("aof-timestamp-enabled"),
             aof_use_rdb_preamble: read.flag("aof-use-rdb-preamble"),
             appenddirname: read.path("appenddirname").unwrap_or_default(),
@@ -314,6 +319,7 @@ impl Settings {
             rdbchecksum: read.flag("rdbchecksum"),
             aof_load_truncated: read.flag("aof-load-truncated"),
             no_appendfsync_on_rewrite: read.flag("no-appendfsync-on-rewrite"),
+            rdb_save_incremental_fsync: read.flag("rdb-save-incremental-fsync"),
             rdbcompression: read.flag("rdbcompression"),
             save: read.save_points("save"),
             stop_writes_on_bgsave_error: read.flag("stop-writes-on-bgsave-error"),

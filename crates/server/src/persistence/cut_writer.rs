@@ -76,7 +76,7 @@ impl<'s> CutWriter<'s> {
         } else {
             let mut target = self.server.engine.settings().dump_target();
             target.version = settings.rdb_version;
-            let disk = Arc::clone(&host.disk);
+            let disk = host.disk_for_cuts(settings.aof_rewrite_incremental_fsync);
             let created = CommandsFile::create(disk, path, target, cut).map_err(WriteError::Io);
             self.write(cut, created, |file, fetched| Ok(file.write(fetched)?))?.finish()?;
         }

@@ -10,7 +10,6 @@ use persist::snapshot::{Origin, SnapshotFile, oldest_version};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use store::Database;
 use store::rdb::file::{Clocks, Style, WriteError};
 
@@ -65,7 +64,13 @@ pub fn create(
 ) -> Result<SnapshotFile, WriteError> {
     let origin = Origin { dialect: settings.dialect, is_journal_base };
     let style = style(settings, cut);
-    SnapshotFile::create(Arc::clone(&host.disk), temporary, style, origin, cut)
+    let in_steps = if is_journal_base {
+        settings.aof_rewrite_incremental_fsync
+    } else {
+        settings.rdb_save_incremental_fsync
+    };
+    let disk = host.disk_for_cuts(in_steps);
+    SnapshotFile::create(disk, temporary, style, origin, cut)
 }
 
 fn style(settings: &Settings, cut: &Cut) -> Style {

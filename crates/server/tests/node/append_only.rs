@@ -29,6 +29,8 @@ pub(crate) struct State {
     pub(crate) is_full: bool,
     /// Writes do not end, as long as this is so.
     pub(crate) takes_nothing: bool,
+    /// How often a file was synced.
+    pub(crate) syncs: usize,
     /// A write waits for that to end.
     pub(crate) is_waited_for: bool,
     /// The next sync fails, and those behind it succeed: as systems do that drop what they could not write.
@@ -39,6 +41,11 @@ impl FaultyDisk {
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.0.state.lock());
         self.0.change.notify_all();
+    }
+
+    /// How often a file was synced.
+    pub(crate) fn syncs(&self) -> usize {
+        self.0.state.lock().syncs
     }
 
     pub(crate) fn is_waited_for(&self) -> bool {
@@ -104,6 +111,7 @@ impl Output for FaultyFile {
         while state.is_stopped {
             self.1.0.change.wait(&mut state);
         }
+        state.syncs += 1;
         if std::mem::take(&mut state.fails_once) {
             return Err(ErrorKind::Other.into());
         }

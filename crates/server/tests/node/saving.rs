@@ -166,6 +166,26 @@ fn a_full_disk_stops_writes_until_a_snapshot_is_written() {
 }
 
 #[test]
+fn large_snapshots_are_synced_on_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let running = node(folder.path(), &disk, "rdbcompression no");
+    let mut client = Client::new(&running);
+    for key in [&b"a"[..], b"b", b"c", b"d", b"e"] {
+        client.ask(&[b"SETRANGE", key, b"15999999", b"x"], b":16000000\r\n");
+    }
+    for (is_on, saves) in [(true, 1), (false, 2)] {
+        let word: &[u8] = if is_on { b"yes" } else { b"no" };
+        client.ask(&[b"CONFIG", b"SET", b"rdb-save-incremental-fsync", word], b"+OK\r\n");
+        let before = disk.syncs();
+        client.ask(&[b"BGSAVE"], b"+Background saving started\r\n");
+        wait_for_saves(&mut client, saves);
+        let syncs = disk.syncs() - before;
+        assert_eq!(1 < syncs, is_on, "{syncs}");
+    }
+}
+
+#[test]
 fn a_snapshot_can_be_put_off_and_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let disk = FaultyDisk::default();

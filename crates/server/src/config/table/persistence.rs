@@ -12,8 +12,7 @@ pub(super) const ROWS: &[Row] = &[
         .kept(),
     flag("aof-load-truncated", "yes").doc("Load a journal whose end is missing."),
     flag("aof-rewrite-incremental-fsync", "yes")
-        .doc("Sync in small steps while rewriting the journal.")
-        .kept(),
+        .doc("Sync in small steps while rewriting the journal."),
     flag("aof-timestamp-enabled", "no").doc("Write times into the journal."),
     flag("aof-use-rdb-preamble", "yes").doc("Begin the journal with a snapshot."),
     checked("appenddirname", check::appenddirname, "appendonlydir")
@@ -50,9 +49,7 @@ pub(super) const ROWS: &[Row] = &[
         .doc("Microseconds to wait after each key while saving, for tests.")
         .hidden()
         .kept(),
-    flag("rdb-save-incremental-fsync", "yes")
-        .doc("Sync in small steps while writing a snapshot.")
-        .kept(),
+    flag("rdb-save-incremental-fsync", "yes").doc("Sync in small steps while writing a snapshot."),
     choice("rdb-version-check", &["strict", "relaxed"], "strict")
         .doc("Whether snapshots of an unknown version are refused.")
         .only(Listed::Valkey)
