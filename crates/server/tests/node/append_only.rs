@@ -31,7 +31,7 @@ pub(crate) struct State {
     pub(crate) takes_nothing: bool,
     /// How often a file was synced.
     pub(crate) syncs: usize,
-    /// A write waits for that to end.
+    /// A write, or a sync, waits for that to end.
     pub(crate) is_waited_for: bool,
     /// The next sync fails, and those behind it succeed: as systems do that drop what they could not write.
     fails_once: bool,
@@ -109,8 +109,10 @@ impl Output for FaultyFile {
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.1.0.state.lock();
         while state.is_stopped {
+            state.is_waited_for = true;
             self.1.0.change.wait(&mut state);
         }
+        state.is_waited_for = false;
         state.syncs += 1;
         if std::mem::take(&mut state.fails_once) {
             return Err(ErrorKind::Other.into());

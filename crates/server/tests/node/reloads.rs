@@ -193,6 +193,8 @@ fn a_snapshot_in_the_background_gives_way() {
     client.ask(&[b"SET", b"key", b"old"], b"+OK\r\n");
     disk.change(|state| state.is_stopped = true);
     client.ask(&[b"BGSAVE"], b"+Background saving started\r\n");
+    // One that is given up before that would leave the disk to the snapshot that is to be loaded.
+    wait_until("it is at its end", || disk.is_waited_for());
     client.ask(&[b"SET", b"key", b"new"], b"+OK\r\n");
     client.send(&request(&[b"DEBUG", b"RELOAD"]));
     let running = || node.server().host.snapshots.running();

@@ -1,6 +1,6 @@
 //! Snapshots that are written while everything goes on, by themselves, and at the end.
 
-use crate::append_only::{FaultyDisk, info};
+use crate::append_only::{FaultyDisk, Running, info};
 use crate::client::{Client, request, wait_until};
 use crate::program::Program;
 use server::config::{Config, Dialect, Machine};
@@ -17,7 +17,7 @@ use std::time::Duration;
 const KEYS: u64 = 3000;
 const MISCONF: &str = "-MISCONF Redis is configured to save RDB snapshots";
 
-pub(crate) fn node(folder: &Path, disk: &FaultyDisk, more: &str) -> Node {
+pub(crate) fn node(folder: &Path, disk: &FaultyDisk, more: &str) -> Running {
     let machine = Machine { cores: 2, memory_bytes: 1 << 30 };
     let text = format!(
         "save \"\"\nbind 127.0.0.1\nenable-debug-command yes\ndir \"{}\"\n{more}",
@@ -28,7 +28,7 @@ pub(crate) fn node(folder: &Path, disk: &FaultyDisk, more: &str) -> Node {
     let node = Node::start(config, options).unwrap();
     let settings = node.server().host.settings();
     load::load(node.server(), &settings).map_err(|error| error.to_string()).unwrap();
-    node
+    Running::new(node, disk)
 }
 
 pub(crate) fn line(client: &mut Client, words: &[&[u8]]) -> String {
