@@ -27,7 +27,7 @@ struct Tree {
 enum Change {
     Folder(PathBuf),
     Link(PathBuf, FileId),
-    Move(PathBuf, PathBuf),
+    Move(PathBuf, PathBuf, FileId),
     Unlink(PathBuf),
 }
 
@@ -65,7 +65,9 @@ impl Names {
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path) {
-        self.change(Change::Move(from.to_owned(), to.to_owned()));
+        if let Some(file) = self.find(from) {
+            self.change(Change::Move(from.to_owned(), to.to_owned(), file));
+        }
     }
 
     pub(super) fn unlink(&mut self, path: &Path) {
@@ -116,10 +118,12 @@ impl Tree {
         match change {
             Change::Folder(path) => drop(self.folders.insert(path.clone())),
             Change::Link(path, file) => drop(self.files.insert(path.clone(), *file)),
-            // After a crash that has kept this and lost what came before it, there may be nothing to move.
-            Change::Move(from, to) => {
-                if let Some(file) = self.files.remove(from) {
-                    self.files.insert(to.clone(), file);
+            // After a crash that has kept this and lost what came before it, there may be nothing to move. What
+            // an older file of that name is, no disk takes for the one that was moved.
+            Change::Move(from, to, file) => {
+                if self.files.get(from) == Some(file) {
+                    self.files.remove(from);
+                    self.files.insert(to.clone(), *file);
                 }
             }
             Change::Unlink(path) => drop(self.files.remove(path)),
@@ -131,9 +135,10 @@ impl Change {
     /// The folder that has to be synced for it.
     fn folder(&self) -> &Path {
         match self {
-            Self::Folder(path) | Self::Link(path, _) | Self::Move(_, path) | Self::Unlink(path) => {
-                folder_of(path)
-            }
+            Self::Folder(path)
+            | Self::Link(path, _)
+            | Self::Move(_, path, _)
+            | Self::Unlink(path) => folder_of(path),
         }
     }
 }
